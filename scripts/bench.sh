@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Whole-process benchmark on N generated Claude Code calls (default 1,000,000), beside ccusage and DuckDB.
+# Whole-process benchmark on N generated Claude Code calls (default 1,000,000), beside ccusage, tokscale and DuckDB.
 #
 #   bench.sh [N]
 #
@@ -32,7 +32,7 @@ if [ ! -f "$data.expected.json" ]; then
 fi
 
 if [ -f "$peers" ]; then
-  bash "$peers" -p ccusage,duckdb "$bench/peers" "$data" -- "$PWD/benches/record_report.sh" "$finops" '{}'
+  bash "$peers" -p ccusage,tokscale,duckdb "$bench/peers" "$data" -- "$PWD/benches/record_report.sh" "$finops" '{}'
 else
   say 'the runner of the peers is absent: ours alone'
 fi

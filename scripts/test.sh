@@ -12,7 +12,9 @@ cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 ||
 install_emulators
 
 run cargo fmt --check
-# One build for all tests: with AWS and Parquet. The README's commands build without it.
+# One build for all tests: with AWS and Parquet. The README's commands build without it, which is linted and has a few tests of its own.
+run cargo clippy --all-targets --locked -- -D warnings
 run cargo clippy --all-targets --locked --features aws,parquet -- -D warnings
 run cargo test --locked --features aws,parquet
+run cargo test --locked --test it -- settings:: files::parquet
 run ./scripts/terraform.sh

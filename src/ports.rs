@@ -76,8 +76,7 @@ pub trait Sink: Send {
     fn warn(&mut self, about: &str, count: u64);
     /// Lines and bytes read since the last call, and files begun: for counts and progress.
     fn progress(&mut self, read: Progress);
-    /// Whether the time for reading is used up. A source asks where it could go on later (between files, after a
-    /// checkpoint); if so, it says with [`Sink::left`] what it leaves to the next run, and returns.
+    /// Whether the time for reading is used up. A source asks where it could go on later, and says with [`Sink::left`] what it leaves.
     fn enough(&self) -> bool {
         false
     }
@@ -87,8 +86,7 @@ pub trait Sink: Send {
 
 /// Looks again at what a source was read from.
 pub trait RecordFinder {
-    /// Looks in the inputs of a call's source for the record that its usage was read from, until it is found or `enough` says
-    /// that the time is used up.
+    /// Looks in the inputs of a call's source for the record that its usage was read from, until it is found or `enough` says that the time is used up.
     fn find(&mut self, call: &UsageEvent, inputs: &Checkpoints, enough: &(dyn Fn() -> bool + Sync)) -> Located;
 }
 
@@ -177,6 +175,9 @@ pub struct Retention {
 
 /// The record of what was spent. Every method is atomic; two processes may use one ledger at the same time.
 pub trait Ledger: Send {
+    /// Begins a run: the order of what it records makes no difference, but what was recorded before keeps its names.
+    fn begin(&mut self) {}
+
     /// Records observations: each call once, by identity, whatever was recorded before, priced after merging. All or nothing, with the checkpoints.
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError>;
 
@@ -216,6 +217,10 @@ pub trait Ledger: Send {
     fn bill_identities(&mut self) -> Result<Option<Vec<String>>, StoreError> {
         Ok(None)
     }
+    /// The sources that have checkpoints, where they are known without more.
+    fn sources(&mut self) -> Result<Option<Vec<Label>>, StoreError> {
+        Ok(None)
+    }
 
     /// The checkpoints of a source.
     fn checkpoints(&mut self, source: &str) -> Result<Checkpoints, StoreError>;
@@ -250,7 +255,7 @@ pub trait Ledger: Send {
     /// One call with its charge, while its detail is kept.
     fn event(&mut self, id: EventId) -> Result<Option<(UsageEvent, Charge)>, StoreError>;
 
-    /// Visits every call made within the period whose detail is kept, in any order, until told to stop.
+    /// Visits every call of the period whose detail is kept, but for those [taken back](UsageEvent::is_taken_back), until told to stop.
     fn events(
         &mut self,
         period: Period,
@@ -359,8 +364,7 @@ pub trait AlertStore {
     fn silences(&mut self) -> Result<Vec<Silence>, StoreError>;
     /// Stores a silence, replacing one of the same id.
     fn silence(&mut self, silence: &Silence) -> Result<(), StoreError>;
-    /// Stores a change, with the messages that tell it, in one transaction. [`StoreError::Conflict`] if an alert was changed
-    /// since it was read.
+    /// Stores a change, with the messages that tell it, in one transaction. [`StoreError::Conflict`] if an alert was changed since it was read.
     fn commit(&mut self, commit: &AlertCommit) -> Result<(), StoreError>;
 }
 

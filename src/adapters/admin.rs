@@ -14,12 +14,12 @@ use secrecy::SecretString;
 
 use crate::adapters::files::admin::{About, Page};
 use crate::adapters::files::bills::of_bucket;
+use crate::domain::address::is_private;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::period::Hour;
 use crate::ports::{Checkpoint, Checkpoints, Clock, Progress, Rejection, Rest, Sink, SourceError, UsageSource};
 
-use super::http;
 use fetch::MAX_TIMEOUTS;
 use questions::Question;
 
@@ -74,7 +74,7 @@ impl AdminSource {
         if options.url.contains(['@', '?', '#']) {
             return Err("the address holds a user name, a password or a query".to_owned());
         }
-        if !(options.url.starts_with("https://") || http::is_loopback_url(&options.url)) {
+        if !is_private(&options.url) {
             return Err(format!(
                 "`{}` is not https: the key would travel in the open",
                 options.url

@@ -10,7 +10,7 @@ pub fn resolve(spec: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Secre
             None => Err(format!("the environment has no `{name}`")),
         };
     }
-    if super::http::is_loopback_url(spec) {
+    if crate::domain::address::is_loopback(spec) {
         return Ok(SecretString::from(spec.to_owned()));
     }
     Err("a webhook address is a credential: write `env:NAME` and put it into the environment".to_owned())

@@ -60,7 +60,11 @@ fn list(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
             for said in &all {
                 writeln!(ctx.out, "as of {}", said.asked_at.format("%Y-%m-%d %H:%M UTC"))?;
                 for a in &said.anomalies {
-                    let state = if a.end.is_some() { "ended" } else { "going on" };
+                    let state = if a.end.is_some_and(|end| end <= ctx.now) {
+                        "ended"
+                    } else {
+                        "going on"
+                    };
                     let cause = a.causes.first().map_or("", String::as_str);
                     writeln!(
                         ctx.out,

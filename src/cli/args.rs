@@ -70,6 +70,14 @@ fn now(text: &str) -> Result<DateTime<Utc>, String> {
     plausible(now)
 }
 
+/// The name of a source: what the ledger keeps for itself has names that end in a blank.
+pub(super) fn source_name(text: &str) -> Result<String, String> {
+    match text.trim() {
+        trimmed if trimmed == text && !text.is_empty() => Ok(text.to_owned()),
+        _ => Err("a name is not empty, and has no blank at its beginning or end".to_owned()),
+    }
+}
+
 /// A day.
 pub(super) fn day(text: &str) -> Result<NaiveDate, String> {
     let written = |form| NaiveDate::parse_from_str(text, form).ok();

@@ -151,7 +151,7 @@ fn block(ctx: &Context<'_>, status: &BudgetStatus) -> String {
             );
         }
         None if status.period.contains(status.now) && budget.counts_no_calls().is_none() => {
-            text += "  projected end unknown: fewer than 3 complete days\n"
+            text += &format!("  projected end {}\n", status.unknown_end());
         }
         None => text += &format!("  {}\n", status.why_unforeseen()),
     }

@@ -114,7 +114,10 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
                 let places = source.places().iter().map(|place| place.display().to_string());
                 format!("0 files in {}", places.collect::<Vec<_>>().join(", "))
             }
-            Ok(files) => text::counted(files as u64, "file"),
+            Ok(files) => {
+                let told = source.told().map(|told| format!("; {told}"));
+                text::counted(files as u64, "file") + &told.unwrap_or_default()
+            }
             Err(cause) => {
                 sound = false;
                 format!("NOT READABLE: {cause}")
@@ -161,6 +164,14 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
     if wire::asks_aws(config) && lacking.is_some() {
         let state = unusable(lacking.clone(), &mut sound);
         lines.push(format!("aws          what it says of the account{state}"));
+    }
+    let (needed, cap) = (config.paid_requests_a_run(), config.aws.paid_requests_per_run);
+    if needed > cap {
+        sound = false;
+        lines.push(format!(
+            "paid         {} a run of at most {cap} (NOT ENOUGH: raise `aws.paid_requests_per_run`; what comes last is never asked)",
+            text::counted(u64::from(needed), "request")
+        ));
     }
     let (needed, cap) = (config.paid_requests_a_month(), config.aws.paid_requests_per_month);
     if needed > 0 {

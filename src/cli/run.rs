@@ -9,8 +9,9 @@ use super::{CliError, Context, Exit, Format, alert, budget, price, report, text,
 use crate::adapters::clock::SystemClock;
 use crate::domain::budget::Budget;
 use crate::domain::money::Money;
+use crate::domain::percent::percent_change;
 use crate::domain::period::{Calendar, Period};
-use crate::domain::signal::Signals;
+use crate::domain::signal::{FORECAST, Signals};
 use crate::domain::spend::Basis;
 use crate::engine::adopt;
 use crate::engine::cycle::{Cycle, Parts, cycle};
@@ -262,7 +263,7 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report, signals: &[Signals]
             writeln!(ctx.out, "{}", summary(collection))?;
             for section in &month.sections {
                 let cost = text::money(Money::new(section.total.sums.cost, section.currency));
-                let change = text::percent_change(section.total.previous.cost, section.total.sums.cost);
+                let change = percent_change(section.total.previous.cost, section.total.sums.cost);
                 let tells = month.compares && section.total.is_comparable();
                 let trend = if !tells || change.is_empty() || change == "new" {
                     String::new()
@@ -290,6 +291,10 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report, signals: &[Signals]
                     "AWS expects {more} more in account {} this month",
                     forecast.account
                 )?;
+            }
+            let answered = |s: &&Signals| !s.is_unknown(FORECAST) && !s.off.iter().any(|part| part == FORECAST);
+            for _ in signals.iter().filter(|s| s.forecast.is_none()).filter(answered) {
+                writeln!(ctx.out, "AWS has no forecast yet")?;
             }
             for name in signals.iter().flat_map(|s| second_witness(s, &done.evaluation.active)) {
                 writeln!(ctx.out, "AWS Budgets confirms: {} is spent", text::clean(&name))?;

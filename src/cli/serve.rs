@@ -37,7 +37,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "env:NAME")]
     pub token: Option<String>,
     /// The `source` dimension of what is received
-    #[arg(long, default_value = "ingest")]
+    #[arg(long, default_value = "ingest", value_parser = super::args::source_name)]
     pub name: String,
 }
 

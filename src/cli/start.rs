@@ -102,7 +102,15 @@ fn start(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mu
         err,
     };
     if let Some(path) = &output {
+        // What a command does without the settings must not take the place of what they name either.
+        let known = if cli.command.needs_config() {
+            None
+        } else {
+            found(&cli).ok()
+        };
+        let own = known.map(|known| std::mem::replace(&mut ctx.config, known));
         wire::spare(&ctx, path, given(&cli.command))?;
+        ctx.config = own.unwrap_or(ctx.config);
     }
     let exit = dispatch(&mut ctx, &cli.command)?;
     // A command that fails leaves an earlier file alone.
@@ -178,9 +186,13 @@ fn told_by_clap(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -
 }
 
 fn settings(cli: &Cli) -> Result<Config, CliError> {
-    if !cli.command.needs_config() {
-        return Ok(Config::default());
+    match cli.command.needs_config() {
+        true => found(cli),
+        false => Ok(Config::default()),
     }
+}
+
+fn found(cli: &Cli) -> Result<Config, CliError> {
     let mut config = Config::find(cli.global.config.as_deref())?;
     if let Some(url) = &cli.global.store {
         // A flag starts from the current folder, a setting from the folder of its file.

@@ -12,6 +12,9 @@ pub struct Whole {
     moved: Option<Moved>,
 }
 
+/// Files that runs may leave that are killed, before it is time that somebody looks.
+const TRIES: u32 = 1000;
+
 struct Moved {
     beside: PathBuf,
     target: PathBuf,
@@ -42,9 +45,13 @@ impl Whole {
             // A device or a pipe has nothing beside it.
             return in_place();
         };
-        let name = format!(".{}.{}.part", name.to_string_lossy(), std::process::id());
-        let beside = target.with_file_name(name);
-        let file = match File::create_new(&beside) {
+        let name = format!(".{}.{}", name.to_string_lossy(), std::process::id());
+        let beside = |n: u32| target.with_file_name(format!("{name}.{n}.part"));
+        // One that was killed has left its own, and where there are few processes all have the same number.
+        let met = |made: &std::io::Result<File>| matches!(made, Err(cause) if cause.kind() == ErrorKind::AlreadyExists);
+        let mut made = (0..TRIES).map(|n| (beside(n), File::create_new(beside(n))));
+        let (beside, made) = made.find(|(_, made)| !met(made)).ok_or(ErrorKind::AlreadyExists)?;
+        let file = match made {
             // Whoever may write the file alone writes it where it lies.
             Err(cause) if there && cause.kind() == ErrorKind::PermissionDenied => return in_place(),
             created => created?,
@@ -86,5 +93,24 @@ impl Drop for Whole {
         if let Some(moved) = &self.moved {
             let _ = std::fs::remove_file(&moved.beside);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_run_left_that_was_killed_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.json");
+        for _ in 0..3 {
+            // A process that ends here drops nothing.
+            std::mem::forget(Whole::create(&path).unwrap());
+        }
+        let mut whole = Whole::create(&path).unwrap();
+        whole.write_all(b"{}").unwrap();
+        whole.finish().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"{}");
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
-use crate::domain::billed::billed_provider;
+use crate::domain::billed::{TAX, billed_provider};
 use crate::domain::dimension::{Dimension, Dimensions};
 
 /// `[aws]`. Used by the store `dynamodb:`, sources, channels and the function on AWS.
@@ -66,11 +66,16 @@ impl super::Config {
         self.cost_explorers.iter().map(|bill| 2 + u32::from(bill.hourly)).sum()
     }
 
+    /// Paid requests of a run that asks everything, where each answer has one page.
+    #[must_use]
+    pub fn paid_requests_a_run(&self) -> u32 {
+        self.bill_requests().saturating_add(self.aws.beside())
+    }
+
     /// Paid requests that the longest month needs, where each answer has one page and nothing is asked twice.
     #[must_use]
     pub fn paid_requests_a_month(&self) -> u32 {
-        let each = self.bill_requests().saturating_add(self.aws.beside());
-        each.saturating_mul(self.aws.refreshes())
+        self.paid_requests_a_run().saturating_mul(self.aws.refreshes())
     }
 }
 
@@ -131,13 +136,15 @@ impl CostExplorerConfig {
             let row = Dimensions::default().with(Dimension::Provider, "aws");
             billed_provider(&row.with(Dimension::Service, service)).is_some()
         };
-        let models = self.services.iter().filter(|service| sells_models(service)).count();
+        // Taxes are no use of anything, and come with what is told by record type.
+        let services = self.services.iter().filter(|service| *service != TAX);
+        let models = services.clone().filter(|service| sells_models(service)).count();
         if self.services.is_empty() || self.services.iter().any(|s| s.contains(['*', '?', '[', '{'])) {
             wrong(
                 "picks services by pattern and does not group by `service`",
                 "Cost Explorer would answer for all services: group by `service` too, or name in full services that sell models, or others",
             );
-        } else if models > 0 && models < self.services.len() {
+        } else if models > 0 && models < services.count() {
             wrong(
                 "names services that sell models beside others and does not group by `service`",
                 "nothing would say which of it is use of models: group by `service` too, or give the others a `[[cost_explorer]]` of their own",
@@ -326,6 +333,8 @@ mod tests {
             problems(models, "[\"account\"]") + &problems(others, "[\"account\"]"),
             ""
         );
+        let taxed = "[\"Amazon Bedrock\", \"Tax\"]";
+        assert_eq!(problems(taxed, "[\"account\"]"), "");
         let told = problems(mixed, "[\"account\"]");
         assert!(told.contains("names services that sell models beside others"), "{told}");
         for services in ["[\"*Bedrock*\"]", "[]"] {

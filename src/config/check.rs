@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{ChannelConfig, ChannelKind, Config, ConfigError, SourceConfig, SourceKind};
+use crate::domain::address::{is_loopback, is_private};
 
 /// Calendars end: nothing is counted back from now beyond a thousand years.
 const MAX_DETAIL_DAYS: u32 = 365_000;
@@ -160,15 +161,15 @@ fn source(problems: &mut Vec<ConfigError>, source: &SourceConfig) {
         );
     }
     if let Some(url) = &source.url {
-        if !url.to_ascii_lowercase().starts_with("https://") && !is_loopback(url) {
-            wrong(
-                "has a `url` that is not https",
-                "the key would travel in the open: give an https address, or one of this machine",
-            );
-        } else if url.contains(['@', '?', '#']) {
+        if url.contains(['@', '?', '#']) {
             wrong(
                 "has a `url` with a user name, a password or a query",
                 "give what stands before the path of a question: `https://HOST` or `https://HOST/PATH`",
+            );
+        } else if !is_private(url) {
+            wrong(
+                "has a `url` that is not https",
+                "the key would travel in the open: give an https address, or one of this machine",
             );
         }
     }
@@ -232,6 +233,11 @@ fn names<'a>(problems: &mut Vec<ConfigError>, section: &str, names: impl Iterato
                 format!("a `[[{section}]]` has an empty `name`"),
                 "reports and policies refer to it by name: give it one",
             ));
+        } else if name.trim() != name {
+            problems.push(ConfigError::new(
+                format!("the `[[{section}]]` `{name}` has a blank at the beginning or the end of its name"),
+                "policies refer to it by name: take the blank out",
+            ));
         } else if !seen.insert(name) {
             problems.push(ConfigError::new(
                 format!("two `[[{section}]]` have the name `{name}`"),
@@ -285,18 +291,6 @@ fn is_reference(text: &str) -> bool {
         Some(name) => allowed(name, "/_+=.@-:#"),
         None => text.strip_prefix("env:").is_some_and(|name| allowed(name, "_")),
     }
-}
-
-fn is_loopback(url: &str) -> bool {
-    let Some(rest) = url.strip_prefix("http://") else {
-        return false;
-    };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
-    let host = match authority.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
-        Some((host, _)) => host,
-        None => authority.split(':').next().unwrap_or(""),
-    };
-    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]
@@ -370,12 +364,5 @@ mod tests {
             ["`namespace` is `a b`, which no name of a DynamoDB table can hold"]
         );
         assert!(tables("a_b-c.1", "dynamodb:").is_empty() && tables("a b", "sqlite:x.db").is_empty());
-    }
-
-    #[test]
-    fn only_this_machine_is_loopback() {
-        assert!(is_loopback("http://localhost:80/x") && is_loopback("http://[::1]:9/"));
-        assert!(is_loopback("http://127.0.0.2:80") && is_loopback("http://LOCALHOST"));
-        assert!(!is_loopback("http://localhost.example.com/") && !is_loopback("http://127.0.0.1@example.com/"));
     }
 }

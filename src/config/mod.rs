@@ -40,7 +40,8 @@ pub struct Config {
     /// Where spend, alerts and deliveries are kept.
     #[serde(deserialize_with = "table")]
     pub store: StoreConfig,
-    /// Where usage and bills are read. None given: the session logs of coding agents, where they usually are.
+    /// Where usage and bills are read. None given, no `[[cost_explorer]]` and no `[[athena]]`: the session logs of coding agents, where they usually
+    /// are.
     #[serde(rename = "source")]
     pub sources: Vec<SourceConfig>,
     /// Who is told. None given: standard output of `finops run`.
@@ -117,6 +118,14 @@ impl Default for Config {
             base: PathBuf::new(),
             file: None,
         }
+    }
+}
+
+impl Config {
+    /// Whether it names nothing that usage or bills are read from or asked of.
+    #[must_use]
+    pub fn names_no_source(&self) -> bool {
+        self.sources.is_empty() && self.cost_explorers.is_empty() && self.athenas.is_empty()
     }
 }
 

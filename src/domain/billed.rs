@@ -9,6 +9,9 @@ use super::dimension::{Dimension, Dimensions};
 use super::label::Label;
 use super::price::provider_key;
 
+/// What Cost Explorer calls the service of taxes: those of an account together, of no service.
+pub const TAX: &str = "Tax";
+
 /// Words in the names of services that sell models.
 const MODEL_SERVICES: [&str; 20] = [
     "bedrock",

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::glob::{glob_matches, glob_matches_any_case};
 use super::label::Label;
-use super::price::is_behind_provider;
+use super::price::{is_behind_provider, is_other_spelling, tier_name};
 
 /// One axis that every charge carries a value for. The order is the order of storage: new ones go to the end.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize, schemars::JsonSchema)]
@@ -78,12 +78,20 @@ impl Dimension {
         }
     }
 
-    /// Whether a value is one that a pattern with `*` and `?` asks for.
+    /// Whether a value is one that a pattern with `*` and `?` asks for. A provider of calls is meant in any spelling, and a tier in any
+    /// letters: earlier versions recorded either as it was written.
     #[must_use]
     pub fn is_like(self, pattern: &str, value: Label) -> bool {
+        let value = value.as_str();
+        if self == Dimension::Tier {
+            return glob_matches_any_case(tier_name(pattern), tier_name(value));
+        }
         match self.is_in_any_case() {
-            true => glob_matches_any_case(pattern, value.as_str()),
-            false => glob_matches(pattern, value.as_str()),
+            true => {
+                let other = || self == Dimension::Provider && is_other_spelling(pattern, value);
+                glob_matches_any_case(pattern, value) || other()
+            }
+            false => glob_matches(pattern, value),
         }
     }
 
@@ -115,7 +123,8 @@ impl Dimension {
     /// Whether a pattern asks for one value, written as it is, and for nothing else.
     #[must_use]
     pub fn asks_for_one(self, pattern: &str) -> bool {
-        let is_literal = !matches!(self, Dimension::Provider | Dimension::Category | Dimension::Model);
+        use Dimension::{Category, Model, Provider, Tier};
+        let is_literal = !matches!(self, Provider | Category | Model | Tier);
         is_literal && !pattern.is_empty() && !pattern.contains(['*', '?'])
     }
 }
@@ -208,6 +217,13 @@ impl Dimensions {
         }
     }
 
+    /// Whether both have the same values. All are looked at together, which is faster where most that are compared are the same.
+    #[inline]
+    pub(crate) fn are(&self, other: &Dimensions) -> bool {
+        let differ = |(a, b): (&Label, &Label)| a.index() as u32 ^ b.index() as u32;
+        self.0.iter().zip(&other.0).fold(0, |all, pair| all | differ(pair)) == 0
+    }
+
     /// Dimension and value pairs in storage order, empty ones included.
     pub fn iter(&self) -> impl Iterator<Item = (Dimension, Label)> + '_ {
         Dimension::ALL.into_iter().zip(self.0.iter().copied())
@@ -217,6 +233,44 @@ impl Dimensions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_provider_of_calls_is_meant_in_any_spelling_and_a_tier_in_any_letters() {
+        for (dimension, pattern, value, meant) in [
+            (Dimension::Provider, "bedrock", "bedrock_converse", true),
+            (Dimension::Provider, "bedrock_converse", "bedrock", true),
+            (Dimension::Provider, "aws_bedrock", "bedrock_converse", true),
+            (Dimension::Provider, "Azure OpenAI", "azure", true),
+            (Dimension::Provider, "google-gla", "google", true),
+            (Dimension::Provider, "my-gateway", "My-Gateway", true),
+            (Dimension::Provider, "google", "vertex", false),
+            (Dimension::Provider, "bed*", "aws.bedrock", false),
+            // What sells apart is a part of the other.
+            (Dimension::Provider, "azure", "azure_ai", true),
+            (Dimension::Provider, "azure_ai", "azure", false),
+            (Dimension::Provider, "azure_ai", "azure_openai", false),
+            (Dimension::Provider, "bedrock-mantle", "bedrock_mantle", true),
+            // Bills.
+            (Dimension::Provider, "bedrock", "aws", false),
+            (Dimension::Provider, "bedrock", "AWS", false),
+            (Dimension::Provider, "aws", "AWS", true),
+            (Dimension::Provider, "aws", "bedrock", false),
+            (Dimension::Provider, "Amazon", "bedrock", false),
+            (Dimension::Provider, "watsonx", "ibm", false),
+            (Dimension::Provider, "azure_openai", "Azure", false),
+            (Dimension::Provider, "mistral", "Mistral AI", false),
+            (Dimension::Tier, "flex", "Flex", true),
+            (Dimension::Tier, "PRIORITY", "priority", true),
+            (Dimension::Tier, "default", "standard", true),
+            (Dimension::Tier, "stand*", "default", true),
+            (Dimension::Tier, "auto", "", false),
+            (Dimension::Tier, "standard", "", false),
+            (Dimension::Tier, "priority", "fast", false),
+        ] {
+            let is_like = dimension.is_like(pattern, value.into());
+            assert_eq!(is_like, meant, "{pattern} {value}");
+        }
+    }
 
     #[test]
     fn a_model_is_meant_with_and_without_its_provider() {

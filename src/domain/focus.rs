@@ -6,6 +6,15 @@ use super::dimension::Dimensions;
 use super::money::Currency;
 use super::period::Period;
 
+/// What `ChargeCategory` may say.
+pub const CATEGORIES: [&str; 5] = ["Usage", "Purchase", "Tax", "Credit", "Adjustment"];
+
+/// A charge category as FOCUS writes it, told in whatever letters; none of what is none.
+#[must_use]
+pub fn category(told: &str) -> Option<&'static str> {
+    CATEGORIES.into_iter().find(|known| known.eq_ignore_ascii_case(told))
+}
+
 /// One charge: a span of time, the dimensions, and one meter at one price.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FocusCharge {

@@ -160,8 +160,8 @@ impl<'de> Deserialize<'de> for Label {
 
 /// A lock-free front of the interner for one reader: a hot loop interns through this.
 pub struct LabelCache {
-    /// Texts met last, by [`place`]: most names of a record are those of the records just before it.
-    recent: Vec<Recent>,
+    /// Texts met last, by [`Ends::place`]: most names of a record are those of the records just before it.
+    recent: Box<[Recent; RECENT]>,
     known: HashMap<&'static str, Label, rustc_hash::FxBuildHasher>,
 }
 
@@ -169,37 +169,48 @@ pub struct LabelCache {
 const CACHE_LIMIT: usize = 65_536;
 /// Places for texts met last, a power of two.
 const RECENT: usize = 2048;
-/// Bytes of a text that has a place there.
-const SHORT: usize = 59;
+/// Bytes at each end of a text that are compared as a number.
+const END: usize = 8;
+/// Bytes between them of a text that has a place there.
+const BETWEEN: usize = 43;
 
 /// A text and its label, in one line of the processor's cache.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 #[repr(align(64))]
 struct Recent {
-    text: [u8; SHORT],
-    length: u8,
+    ends: Ends,
     label: Label,
+    length: u8,
+    between: [u8; BETWEEN],
 }
 
 impl Recent {
     /// Stands for the empty text.
     const EMPTY: Recent = Recent {
-        text: [0; SHORT],
-        length: 0,
+        ends: Ends { first: 0, last: 0 },
         label: Label::EMPTY,
+        length: 0,
+        between: [0; BETWEEN],
     };
 
     #[inline(always)]
-    fn is(&self, text: &str) -> bool {
-        let known = self.text.get(..usize::from(self.length));
-        known.is_some_and(|known| same(known, text.as_bytes()))
+    fn is(&self, text: &[u8], ends: Ends) -> bool {
+        if usize::from(self.length) != text.len() || self.ends != ends {
+            return false;
+        }
+        // Of a shorter text the ends are all.
+        if text.len() <= 2 * END {
+            return true;
+        }
+        let known = self.between.get(..text.len() - 2 * END);
+        known.is_some_and(|known| same(known, between(text)))
     }
 }
 
 impl Default for LabelCache {
     fn default() -> Self {
         LabelCache {
-            recent: vec![Recent::EMPTY; RECENT],
+            recent: Box::new([Recent::EMPTY; RECENT]),
             known: HashMap::default(),
         }
     }
@@ -209,15 +220,15 @@ impl LabelCache {
     /// The label of `text`, from the cache where it is known.
     #[inline(always)]
     pub fn get(&mut self, text: &str) -> Label {
-        let place = place(text);
-        match self.recent.get(place) {
-            Some(recent) if recent.is(text) => recent.label,
-            Some(_) | None => self.get_at(text, place),
+        let ends = Ends::of(text.as_bytes());
+        match self.recent.get(ends.place(text.len())) {
+            Some(recent) if recent.is(text.as_bytes(), ends) => recent.label,
+            Some(_) | None => self.get_at(text, ends),
         }
     }
 
     #[inline(never)]
-    fn get_at(&mut self, text: &str, place: usize) -> Label {
+    fn get_at(&mut self, text: &str, ends: Ends) -> Label {
         let label = match self.known.get(text) {
             Some(label) => *label,
             None => {
@@ -229,44 +240,84 @@ impl LabelCache {
                 label
             }
         };
-        if let Some(recent) = self.recent.get_mut(place)
-            && let Some(short) = recent.text.get_mut(..text.len())
+        let between = between(text.as_bytes());
+        if let Some(recent) = self.recent.get_mut(ends.place(text.len()))
+            && let Some(short) = recent.between.get_mut(..between.len())
         {
-            short.copy_from_slice(text.as_bytes());
+            short.copy_from_slice(between);
             recent.length = text.len() as u8;
-            recent.label = label;
+            (recent.ends, recent.label) = (ends, label);
         }
         label
     }
 }
 
-/// A cheap spread of texts over the places: numbers tend to stand at the end of a name, kinds at its beginning.
+/// What stands between the ends of a text.
 #[inline(always)]
-fn place(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let (first, last) = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        _ => short(bytes),
-    };
-    let mixed = (first ^ last.rotate_left(29) ^ bytes.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 53) as usize % RECENT
+fn between(text: &[u8]) -> &[u8] {
+    let end = text.len().saturating_sub(END);
+    text.get(END..end).unwrap_or(&[])
 }
 
-/// The same ends of a text of less than eight bytes.
-#[inline(always)]
-fn short(bytes: &[u8]) -> (u64, u64) {
-    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        (Some(first), Some(last)) => (
-            u64::from(u32::from_le_bytes(*first)),
-            u64::from(u32::from_le_bytes(*last)),
-        ),
-        _ => (bytes.iter().fold(0, |sum, b| sum << 8 | u64::from(*b)), 0),
+/// The first and the last bytes of a text. Together with its length they tell each text apart that has no others.
+#[derive(Clone, Copy, PartialEq)]
+struct Ends {
+    first: u64,
+    last: u64,
+}
+
+impl Ends {
+    #[inline(always)]
+    fn of(text: &[u8]) -> Ends {
+        match (text.first_chunk::<END>(), text.last_chunk::<END>()) {
+            (Some(first), Some(last)) => Ends {
+                first: u64::from_le_bytes(*first),
+                last: u64::from_le_bytes(*last),
+            },
+            _ => Ends::of_short(text),
+        }
+    }
+
+    /// The same of a text of less bytes than one end has.
+    #[inline(always)]
+    fn of_short(text: &[u8]) -> Ends {
+        let (first, last) = match (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+            (Some(first), Some(last)) => (u32::from_le_bytes(*first), u32::from_le_bytes(*last)),
+            _ => (text.iter().fold(0, |sum, b| sum << 8 | u32::from(*b)), 0),
+        };
+        Ends {
+            first: first.into(),
+            last: last.into(),
+        }
+    }
+
+    /// A cheap spread of texts over the places: numbers tend to stand at the end of a name, kinds at its beginning.
+    #[inline(always)]
+    fn place(self, length: usize) -> usize {
+        let ends = self.first ^ self.last.rotate_left(29);
+        let mixed = (ends ^ length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 53) as usize % RECENT
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Texts of every length that are alike but for a byte, so that some of them meet in one place.
+        #[test]
+        fn the_label_from_the_cache_is_that_of_the_text(texts in prop::collection::vec(("[ab\0]{1,2}", 0..70_usize, any::<bool>()), 1..60)) {
+            let mut cache = LabelCache::default();
+            for (piece, length, at_end) in texts {
+                let mut text = "x".repeat(length);
+                text.insert_str(if at_end { length } else { length / 2 }, &piece);
+                prop_assert_eq!(cache.get(&text).as_str(), text.as_str());
+            }
+        }
+    }
 
     #[test]
     fn long_names_are_cut_at_a_character_border_and_stay_apart() {

@@ -1,5 +1,6 @@
 //! The nouns. Pure, synchronous, deterministic: no clock, no I/O, no vendor's wire format.
 
+pub mod address;
 pub mod alert;
 pub mod amount;
 pub mod billed;
@@ -14,6 +15,7 @@ pub mod glob;
 pub mod label;
 pub mod money;
 pub mod notification;
+pub mod percent;
 pub mod period;
 pub mod plausible;
 pub mod policy_test;

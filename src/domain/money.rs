@@ -118,12 +118,6 @@ pub struct Money {
 }
 
 impl Money {
-    /// No dollars.
-    pub const ZERO_USD: Money = Money {
-        amount: Decimal::ZERO,
-        currency: Currency::USD,
-    };
-
     /// An amount in a currency.
     #[must_use]
     pub fn new(amount: Decimal, currency: Currency) -> Self {
@@ -221,6 +215,10 @@ pub fn add_exact(a: Decimal, b: Decimal) -> Result<Decimal, MoneyError> {
 fn add_any(a: Decimal, b: Decimal) -> Result<Decimal, MoneyError> {
     if b.is_zero() {
         return Ok(a);
+    }
+    // What every sum begins with.
+    if a.is_zero() && a.scale() == 0 {
+        return Ok(b);
     }
     if a.scale() == b.scale()
         && let Some(digits) = a.mantissa().checked_add(b.mantissa())

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -174,9 +174,55 @@ impl Hour {
     }
 }
 
+/// Where instants lie on the scale of seconds, one after the other: the calendar is asked once for all that are of one day.
+#[derive(Default)]
+pub(crate) struct Seconds {
+    date: NaiveDate,
+    midnight: i64,
+}
+
+impl Seconds {
+    /// The same as [`DateTime::timestamp`].
+    #[inline]
+    pub(crate) fn of(&mut self, at: DateTime<Utc>) -> i64 {
+        let at = at.naive_utc();
+        if at.date() != self.date {
+            self.date = at.date();
+            self.midnight = self.date.and_time(NaiveTime::MIN).and_utc().timestamp();
+        }
+        self.midnight + i64::from(at.time().num_seconds_from_midnight())
+    }
+
+    /// The same as [`Hour::of`].
+    #[inline]
+    pub(crate) fn hour(&mut self, at: DateTime<Utc>) -> Hour {
+        Hour(self.of(at).div_euclid(3600))
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn seconds_are_those_of_the_calendar(times in prop::collection::vec((-8_000_000_000_000_i64..8_000_000_000_000, 0..2_000_000_000_u32), 0..20)) {
+            let mut seconds = Seconds::default();
+            for (second, nanos) in times {
+                let second = if nanos >= 1_000_000_000 { second.div_euclid(60) * 60 + 59 } else { second };
+                for at in [second, second + 1, second + 86_400].map(|at| DateTime::from_timestamp(at, nanos % 1_000_000_000)) {
+                    let at = at.unwrap();
+                    prop_assert_eq!(seconds.of(at), at.timestamp());
+                    prop_assert_eq!(seconds.hour(at), Hour::of(at));
+                }
+                if let Some(leap) = DateTime::from_timestamp(second, nanos) {
+                    prop_assert_eq!(seconds.of(leap), leap.timestamp());
+                }
+            }
+        }
+    }
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()

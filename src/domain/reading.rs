@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use rust_decimal::Decimal;
+
 use super::label::Label;
 
 /// A record that was not usable. The rest of its file is.
@@ -25,6 +27,9 @@ impl Rejection {
     pub const RAW_LIMIT: usize = 1 << 20;
 }
 
+/// What a request costs that is paid for, in dollars. Every page and every retry is one.
+pub const PAID_REQUEST: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
+
 /// What was read since the last call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -38,7 +43,7 @@ pub struct Progress {
     pub lines: u64,
     /// Bytes as stored (compressed where the file is).
     pub bytes: u64,
-    /// Requests that the provider charges for, each a cent.
+    /// Requests that the provider charges for, [`PAID_REQUEST`] each.
     pub paid_requests: u64,
     /// Bytes found that are still to be read: told once per source, before reading.
     pub expected_bytes: u64,

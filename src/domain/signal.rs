@@ -47,12 +47,22 @@ pub struct ProviderBudget {
     pub forecast: Option<Decimal>,
     /// Of all three.
     pub currency: Currency,
-    /// The period that runs now.
+    /// The part of its time that it counts: the one that ran when the provider was asked; the first where it had not begun, the last where it had
+    /// ended.
     pub period: Option<Period>,
+    /// The same as the calendar has it, by which its alerts are known; none in answers that were kept earlier, whose period is that.
+    #[serde(default)]
+    pub calendar: Option<Period>,
+    /// When it was made or changed last, where the provider says so.
+    #[serde(default)]
+    pub changed_at: Option<DateTime<Utc>>,
     /// Services that it is filtered by; empty: not by service.
     pub services: Vec<String>,
     /// Whether it is filtered by anything else, of which we do not know what it leaves.
     pub filtered: bool,
+    /// Whether it leaves out credits and refunds, so that they take nothing off what was used.
+    #[serde(default)]
+    pub gross: bool,
 }
 
 impl ProviderBudget {

@@ -1,41 +1,57 @@
 //! What was probably meant by a name that is not known.
 
-/// The candidate that is close enough to be what was meant: at most a third of its characters differ, in any case of letters.
+/// Characters of a name that is compared: nobody means a longer one by a slip, and comparing takes the product of two lengths.
+const LONGEST: usize = 120;
+
+/// The candidate that is close enough to be what was meant: at most a third of its characters differ, in any case of letters. Names of more
+/// than 120 characters are compared with nothing.
 #[must_use]
 pub fn nearest<'a>(given: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let length = length(given)?;
     let lower = given.to_lowercase();
+    let near = |candidate: &&'a str| {
+        let other = self::length(candidate)?;
+        let most = length.max(other) / 3;
+        // So many have to be inserted or deleted at least.
+        let steps = (length.abs_diff(other) <= most).then(|| distance(&lower, &candidate.to_lowercase()))?;
+        (steps <= most).then(|| (steps, distance(given, candidate), *candidate))
+    };
     candidates
         .iter()
-        .map(|candidate| {
-            let steps = distance(&lower, &candidate.to_lowercase());
-            (steps, distance(given, candidate), *candidate)
-        })
-        .filter(|(steps, _, candidate)| *steps * 3 <= candidate.chars().count().max(given.chars().count()))
+        .filter_map(near)
         .min()
         .map(|(_, _, candidate)| candidate)
+}
+
+/// How many characters a name has, if it is not too long.
+fn length(name: &str) -> Option<usize> {
+    let counted = name.chars().take(LONGEST + 1).count();
+    (counted <= LONGEST).then_some(counted)
 }
 
 /// Edits (insert, delete, replace, swap of neighbours) from one text to the other.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let at = |rows: &[Vec<usize>], i: usize, j: usize| rows.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0);
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    let at = |row: &[usize], j: usize| row.get(j).copied().unwrap_or(0);
+    // Edits from the characters of `a` so far, one fewer, and two fewer, to each front of `b`.
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    let (mut above, mut second) = (Vec::new(), Vec::new());
     for (i, x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
+        (second, above, row) = (above, row, second);
+        row.clear();
+        row.push(i + 1);
         for (j, y) in b.iter().enumerate() {
-            let left = row.last().copied().unwrap_or(0) + 1;
-            let mut best = left
-                .min(at(&rows, i, j + 1) + 1)
-                .min(at(&rows, i, j) + usize::from(x != y));
+            let mut best = (at(&row, j) + 1)
+                .min(at(&above, j + 1) + 1)
+                .min(at(&above, j) + usize::from(x != y));
             let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
             if swapped {
-                best = best.min(at(&rows, i - 1, j - 1) + 1);
+                best = best.min(at(&second, j - 1) + 1);
             }
             row.push(best);
         }
-        rows.push(row);
     }
-    at(&rows, a.len(), b.len())
+    at(&row, b.len())
 }
 
 /// What serde says of an unknown name, without the list of what would be valid: that is the hint's business.
@@ -88,5 +104,18 @@ mod tests {
         assert_eq!(nearest("zzz", &["channel", "source"]), None);
         assert_eq!(nearest("CACHED", &["Cache", "Cached"]), Some("Cached"));
         assert_eq!(nearest("cachEd", &["CACHED", "Cached"]), Some("Cached"));
+        assert_eq!(distance("abcdef", "abdcfe"), 2);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("abc", ""), 3);
+    }
+
+    /// A key of a record may have as many characters as a record has bytes.
+    #[test]
+    fn names_that_nobody_could_have_meant_are_not_compared() {
+        let long = "x".repeat(5_000_000);
+        assert_eq!(nearest("name", &[&long, "naem"]), Some("naem"));
+        assert_eq!(nearest(&long, &[&long, "name"]), None);
+        let (most, slip) = ("ä".repeat(LONGEST), "ä".repeat(LONGEST - 1));
+        assert_eq!(nearest(&most, &[&slip]), Some(slip.as_str()));
     }
 }

@@ -94,11 +94,18 @@ impl TokenSums {
         self.buckets.iter().sum()
     }
 
-    fn add(&mut self, other: &TokenSums, sign: i128) {
+    fn add(&mut self, other: &TokenSums) {
         for (slot, more) in self.buckets.iter_mut().zip(other.buckets) {
-            *slot += sign * more;
+            *slot += more;
         }
-        self.reasoning += sign * other.reasoning;
+        self.reasoning += other.reasoning;
+    }
+
+    fn subtract(&mut self, other: &TokenSums) {
+        for (slot, less) in self.buckets.iter_mut().zip(other.buckets) {
+            *slot -= less;
+        }
+        self.reasoning -= other.reasoning;
     }
 }
 
@@ -196,7 +203,11 @@ impl Sums {
         self.reported_cost = add_exact(self.reported_cost, of(other.reported_cost))?;
         self.unpriced_worst_case = add_most(self.unpriced_worst_case, of(other.unpriced_worst_case))?;
         self.events += sign * other.events;
-        self.tokens.add(&other.tokens, i128::from(sign));
+        // Multiplied by a sign, so many wide numbers would take longer than all else here.
+        match sign {
+            ..0 => self.tokens.subtract(&other.tokens),
+            _ => self.tokens.add(&other.tokens),
+        }
         for (slot, more) in self.requests.iter_mut().zip(other.requests) {
             *slot += sign * more;
         }

@@ -43,6 +43,7 @@ pub fn collect<'a>(
     rejects: Option<&'a mut (dyn Write + Send)>,
     enough: &'a (dyn Fn() -> bool + Sync),
 ) -> Result<Collection, StoreError> {
+    ledger.begin();
     let recorder = Mutex::new(Recorder {
         ledger,
         pricer,

@@ -144,7 +144,7 @@ pub fn missing(
         let Outcome::Unpriced(reason) = charge.outcome else {
             return ControlFlow::Continue(());
         };
-        if selects_call(filters, &event.dimensions) && !event.is_taken_back() {
+        if selects_call(filters, &event.dimensions) {
             let model = (event.provider(), event.model());
             expired.entry(model).or_default().add(Hour::of(event.at), -1);
             let (calls, tokens, worst) = detailed.entry(model).or_default();

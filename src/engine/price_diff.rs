@@ -77,7 +77,7 @@ pub fn price_diff(
     let free_now = of_calls_as_of(ledger, period, new.books, new.day)?;
     let mut failed: Option<MoneyError> = None;
     ledger.events(period, &mut |event, _| {
-        if selects_call(filters, &event.dimensions) && !event.is_taken_back() {
+        if selects_call(filters, &event.dimensions) {
             let model = models.entry((event.provider(), event.model())).or_default();
             model.calls += 1;
             model.tokens += i128::from(event.tokens.total());

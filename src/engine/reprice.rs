@@ -107,10 +107,6 @@ pub fn reprice(
         let mut failed: Option<MoneyError> = None;
         let mut looked = 0;
         ledger.events(query.period, &mut |event, charge| {
-            // It counts as no call.
-            if event.is_taken_back() {
-                return ControlFlow::Continue(());
-            }
             let filled = query.given.to(event);
             let call = filled.as_ref().unwrap_or(event);
             if first && selects_call(&query.filters, &event.dimensions) {

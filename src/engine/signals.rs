@@ -37,6 +37,73 @@ pub fn current(
     now: DateTime<Utc>,
 ) -> Result<(Signals, bool), StoreError> {
     let last = kept(ledger, provider.name())?;
+    let (signals, asked) = asked(provider, last, refresh, now);
+    if asked && let Ok(body) = serde_json::to_vec(&signals) {
+        let mut batch = RecordBatch::default();
+        batch
+            .checkpoints
+            .push((SOURCE.to_owned(), provider.name().to_owned(), Checkpoint(body)));
+        ledger.record(&batch, pricer, now)?;
+    }
+    Ok((signals, asked))
+}
+
+/// The same where it cannot be told whose account would be asked, and why: what is known is what the account said that was asked last. Nothing
+/// is kept of it, so that the next run that can ask does so at once.
+pub fn unasked(
+    off: Vec<String>,
+    why: &str,
+    ledger: &mut dyn Ledger,
+    refresh: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<Signals, StoreError> {
+    let last = all(ledger)?.into_iter().max_by_key(|said| said.asked_at);
+    let asked_at = last.as_ref().map_or(now, |said| said.asked_at);
+    let (signals, _) = asked(&mut Nobody { off, why }, last, refresh, now);
+    Ok(Signals {
+        asked_at,
+        paid_requests: 0,
+        ..signals
+    })
+}
+
+/// A provider that answers nothing.
+struct Nobody<'a> {
+    off: Vec<String>,
+    why: &'a str,
+}
+
+impl ProviderSignals for Nobody<'_> {
+    fn name(&self) -> &str {
+        ""
+    }
+
+    fn off(&self) -> Vec<String> {
+        self.off.clone()
+    }
+
+    fn ask(&mut self, known: &[&str], now: DateTime<Utc>) -> Signals {
+        let wanted = PARTS.into_iter().filter(|part| !self.off.iter().any(|off| off == part));
+        let unknown = wanted.filter(|part| !known.contains(part));
+        Signals {
+            asked_at: now,
+            unknown: unknown.map(|part| format!("{part}: {}", self.why)).collect(),
+            off: self.off.clone(),
+            ..Signals::default()
+        }
+    }
+}
+
+/// All that a provider can be asked.
+const PARTS: [&str; 3] = [ANOMALIES, BUDGETS, FORECAST];
+
+/// What the provider says or has said, and whether it was asked now.
+fn asked(
+    provider: &mut dyn ProviderSignals,
+    last: Option<Signals>,
+    refresh: TimeDelta,
+    now: DateTime<Utc>,
+) -> (Signals, bool) {
     let fresh = |last: &&Signals| {
         let age = now - last.asked_at;
         last.off == provider.off() && age >= TimeDelta::zero() && age < refresh && is_same_period(last, now)
@@ -45,9 +112,9 @@ pub fn current(
     if let Some(last) = &fresh
         && (last.unknown.is_empty() || now - last.tried_at.unwrap_or(last.asked_at) < refresh / 2)
     {
-        return Ok((last.clone(), false));
+        return (last.clone(), false);
     }
-    let known: Vec<&str> = [ANOMALIES, BUDGETS, FORECAST]
+    let known: Vec<&str> = PARTS
         .into_iter()
         .filter(|part| fresh.as_ref().is_some_and(|last| !last.is_unknown(part)))
         .collect();
@@ -71,14 +138,7 @@ pub fn current(
             signals.asked_at = last.asked_at;
         }
     }
-    if let Ok(body) = serde_json::to_vec(&signals) {
-        let mut batch = RecordBatch::default();
-        batch
-            .checkpoints
-            .push((SOURCE.to_owned(), provider.name().to_owned(), Checkpoint(body)));
-        ledger.record(&batch, pricer, now)?;
-    }
-    Ok((signals, true))
+    (signals, true)
 }
 
 /// Whether everything in an answer is about a period that still runs: the month's, and that of each budget.

@@ -211,8 +211,10 @@ fn what_is_below_zero_is_drawn_and_what_a_budget_of_bills_counts_is_said() {
         format!("[[budget]]\nname = \"{name}\"\namount = \"150 USD\"\nperiod = \"month\"\nbasis = \"billed\"\n{more}\n")
     };
     let budgets = budget("use", "") + &budget("net", "categories = [\"Usage\", \"Credit\"]");
-    let budgets =
-        budgets + &budget("asked", "scope = { category = \"credit\" }") + &budget("none", "").replace("150", "0");
+    let budgets = budgets
+        + &budget("asked", "scope = { category = \"credit\" }")
+        + &budget("none", "").replace("150", "0")
+        + &budget("less", "categories = [\"Credit\"]").replace("150", "0");
     fs::write(folder.join("policies/budgets/b.toml"), budgets).unwrap();
     let days: String = (1..=5).map(|day| row("40", day, "AWS")).collect();
     let credit = row("-100", 3, "AWS").replace("Usage", "Credit") + &row("0.00001", 6, "Azure");
@@ -228,6 +230,8 @@ fn what_is_below_zero_is_drawn_and_what_a_budget_of_bills_counts_is_said() {
     ] {
         assert!(run.contains(said), "{said}: {run}");
     }
+    // Credits alone spend nothing of it.
+    assert!(!run.contains("less:"), "{run}");
     let shown = out(&now(&["budget"]));
     for said in [
         "use (everything, Usage only, month",

@@ -511,6 +511,16 @@ fn no_output_takes_the_place_of_the_ledger_or_of_what_is_read() {
             "a part of the settings",
         );
     }
+    // Nor of a command that needs no settings.
+    refused(&["man", "--output", "l.db"], "the ledger");
+    refused(
+        &["completions", "bash", "--output", "logs/usage.jsonl"],
+        "one of the files that are read",
+    );
+    refused(
+        &["config", "schema", "--output", "finops.toml", "--format", "json"],
+        "a part of the settings",
+    );
     assert!(!kept("finops.toml").is_empty());
     assert!(kept("l.db") == ledger && kept("logs/usage.jsonl") == usage);
     // Beside them there is room, also for what is there already.

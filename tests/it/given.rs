@@ -124,3 +124,83 @@ fn a_model_that_is_given_later_prices_what_is_recorded_as_it_is_said() {
     assert_eq!(done["restatements"].as_array().unwrap().len(), 1, "{done}");
     fine(finops(path, &["price", "missing"]));
 }
+
+/// What `report` has by one dimension: its values and their costs.
+fn by(folder: &Path, dimension: &str) -> String {
+    let report = json(&finops(folder, &["report", "--by", dimension, "--format", "json"]));
+    let rows = report["rows"].as_array().unwrap().iter();
+    let rows = rows.map(|row| {
+        format!(
+            "{} {}",
+            row[dimension].as_str().unwrap(),
+            row["cost_usd"].as_str().unwrap()
+        )
+    });
+    let mut rows: Vec<String> = rows.collect();
+    rows.sort();
+    rows.join(", ")
+}
+
+/// Five calls of three dollars.
+fn table(calls: std::ops::Range<u32>) -> String {
+    let rows = calls.map(|n| format!("c{n},2026-11-2{n}T08:00:00Z,anthropic,claude-sonnet-4-6,1000000\n"));
+    rows.fold("id,ts,provider,model,input_tokens\n".to_owned(), |all, row| all + &row)
+}
+
+#[test]
+fn what_is_recorded_keeps_its_source_whoever_reads_the_file_once_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write(path, "logs/a.csv", &table(1..6));
+    let sources = |names: &[&str]| {
+        let one = |name: &&str| format!("[[source]]\nname = \"{name}\"\nkind = \"plain\"\npaths = [\"logs\"]\n");
+        let all: String = names.iter().map(one).collect();
+        write(path, "finops.toml", &format!("[store]\nurl = \"sqlite:l.db\"\n{all}"));
+    };
+    sources(&["laptops"]);
+    fine(finops(path, &["run"]));
+    fine(finops(path, &["record", "logs/a.csv"]));
+    fine(finops(path, &["record", "--name", "aaa", "logs/a.csv"]));
+    assert_eq!(by(path, "source"), "laptops 15");
+    // A second source over the file, which is new to it, and a row more for both.
+    sources(&["laptops", "desks"]);
+    fine(finops(path, &["run"]));
+    assert_eq!(by(path, "source"), "laptops 15");
+    write(path, "logs/a.csv", &table(1..7));
+    fine(finops(path, &["run"]));
+    assert_eq!(
+        by(path, "source"),
+        "desks 3, laptops 15",
+        "of two that come together the first in the alphabet"
+    );
+
+    std::fs::remove_file(path.join("l.db")).unwrap();
+    fine(finops(path, &["record", "logs/a.csv"]));
+    sources(&["alpha"]);
+    fine(finops(path, &["run"]));
+    assert_eq!(by(path, "source"), "files 18");
+}
+
+#[test]
+fn what_is_recorded_keeps_its_team_when_the_one_that_is_given_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let source = |team: &str| {
+        source(
+            path,
+            "plain",
+            &format!("paths = [\"logs\"]\ndefaults = {{ team = \"{team}\" }}"),
+        )
+    };
+    for (given, calls) in [("search", 1..4), ("alpha", 1..5), ("zeta", 1..6)] {
+        source(given);
+        write(path, "logs/a.csv", &table(calls));
+        fine(finops(path, &["run"]));
+    }
+    assert_eq!(by(path, "team"), "alpha 3, search 9, zeta 3");
+    // The same file under another name.
+    source("beta");
+    std::fs::copy(path.join("logs/a.csv"), path.join("logs/b.csv")).unwrap();
+    fine(finops(path, &["run"]));
+    assert_eq!(by(path, "team"), "alpha 3, search 9, zeta 3");
+}

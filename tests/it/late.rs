@@ -1384,6 +1384,27 @@ fn a_period_that_has_ended_is_not_said_to_be_too_short() {
 }
 
 #[test]
+fn a_budget_without_spend_for_long_is_not_said_to_know_too_few_days() {
+    let home = Home::new("[[budget]]\nname = \"m\"\namount = \"500 USD\"\nperiod = \"month\"\n");
+    home.calls((1..=14).map(|day| format!("2026-11-{day:02}T10:00:00Z")));
+    for (now, line, end) in [
+        ("2026-12-10T12:00:00Z", "on course for 0 %", "projected end $0.00"),
+        (
+            "2027-01-20T12:00:00Z",
+            "no forecast without spend in eight weeks",
+            "unknown: nothing was spent in eight weeks",
+        ),
+    ] {
+        let (_, text, errors) = home.outcome(now);
+        let all = text + &errors;
+        assert!(all.contains(line), "{now}: {all}");
+        let shown = program(home.path()).args(["--now", now, "budget"]).output().unwrap();
+        let shown = String::from_utf8(shown.stdout).unwrap();
+        assert!(shown.contains(end), "{now}: {shown}");
+    }
+}
+
+#[test]
 fn an_effective_budget_of_a_scope_that_no_bill_names_says_so() {
     let basis = "amount = \"150 USD\"\nperiod = \"month\"\nbasis = \"effective\"\n";
     let home = Home::new(&format!(

@@ -171,6 +171,14 @@ fn a_call_of_which_nothing_is_left_is_no_new_one() {
         assert_eq!(total(&mut *ledger), Sums::default(), "{store}");
         let told = ledger.record(&batch([call(3), taken_back(4)]), &Flat, now()).unwrap();
         assert_eq!((told.recorded, told.duplicates), (0, 2), "{store}");
+        ledger.record(&batch([call(30)]), &Flat, now()).unwrap();
+        let mut visited = Vec::new();
+        let mut visit = |event: &UsageEvent, _: &Charge| {
+            visited.push(event.id);
+            ControlFlow::Continue(())
+        };
+        ledger.events(always(), &mut visit).unwrap();
+        assert_eq!(visited, [call(30).id], "{store}");
     });
 }
 
@@ -200,6 +208,105 @@ fn a_better_observation_replaces_usage_and_an_earlier_one_the_attribution() {
         let (event, charge) = ledger.event(last.id).unwrap().unwrap();
         assert_eq!(event, partial.merge(last));
         assert_eq!(charge, Flat.price(&event));
+    });
+}
+
+/// Another source over the same file, other `defaults` when it is read anew, and what is told at the same moment under another session.
+#[test]
+fn a_call_that_is_known_keeps_its_source_and_names() {
+    stores(|store, open| {
+        let named = |source: &str, team: &str, line| {
+            let mut event = call(1);
+            event.dimensions.set(Dimension::Source, source.into());
+            event.dimensions.set(Dimension::Team, team.into());
+            event.rank.line = line;
+            event
+        };
+        let mut ledger = open();
+        let mut first = named("laptops", "search", 1);
+        first.dimensions.set(Dimension::User, Label::EMPTY);
+        ledger.record(&batch([first]), &Flat, now()).unwrap();
+        let mut session = named("laptops", "alpha", 3);
+        session.session = "s-0".into();
+        let mut corrected = named("files", "alpha", 4);
+        corrected.tokens = Tokens::default().with(Bucket::Output, 9);
+        corrected.dimensions.set(Dimension::User, "u-1".into());
+        for (n, again) in [
+            named("files", "search", 1),
+            named("laptops", "alpha", 2),
+            session,
+            corrected,
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            ledger.begin();
+            ledger.record(&batch([again]), &Flat, now()).unwrap();
+            // The same run meets it once more.
+            ledger.record(&batch([again]), &Flat, now()).unwrap();
+            let known = ledger.event(first.id).unwrap().unwrap().0;
+            let told = [Dimension::Source, Dimension::Team].map(|name| known.dimensions.get(name));
+            assert_eq!(told, ["laptops".into(), "search".into()], "{store} {n}");
+            assert_eq!(
+                (known.session, known.rank.line),
+                (first.session, again.rank.line),
+                "{store} {n}"
+            );
+        }
+        let rows = rows(&mut *ledger);
+        let (key, sums) = rows.first_key_value().unwrap();
+        let told = [Dimension::Source, Dimension::Team, Dimension::User].map(|name| key.dimensions.get(name));
+        assert_eq!(
+            (rows.len(), told),
+            (1, ["laptops".into(), "search".into(), "u-1".into()]),
+            "{store}"
+        );
+        assert_eq!(
+            sums.tokens.get(Bucket::Output),
+            9,
+            "{store}: the usage is the later one's"
+        );
+    });
+}
+
+/// Threads that read take turns as it happens.
+#[test]
+fn batches_of_a_run_may_come_in_any_order() {
+    let told = |line, team: &str, tier: &str| {
+        let mut event = call(1);
+        event.rank.line = line;
+        event.dimensions.set(Dimension::Team, team.into());
+        event.dimensions.set(Dimension::Tier, tier.into());
+        event
+    };
+    // Whose usage counts tells neither; of the others two differ in both.
+    let all = [
+        told(4, "", ""),
+        told(2, "search", "priority"),
+        told(1, "ads", "flex"),
+        told(3, "", ""),
+    ];
+    stores(|store, open| {
+        let mut found = BTreeSet::new();
+        for order in [[0, 1, 2, 3], [2, 0, 1, 3], [1, 3, 2, 0], [3, 2, 1, 0]] {
+            for cut in [1, 2] {
+                let mut ledger = open();
+                ledger.begin();
+                for some in order.chunks(cut) {
+                    let some = some.iter().map(|n: &usize| all[*n]);
+                    // Calls around it, so that none is alone in its block.
+                    ledger
+                        .record(&batch([call(2)].into_iter().chain(some).chain([call(3)])), &Flat, now())
+                        .unwrap();
+                }
+                let known = ledger.event(all[0].id).unwrap().unwrap().0;
+                found.insert((known.dimensions, known.rank.line));
+            }
+        }
+        assert_eq!(found.len(), 1, "{store}: {found:?}");
+        let (dimensions, line) = found.first().unwrap();
+        let told = [Dimension::Team, Dimension::Tier].map(|name| dimensions.get(name));
+        assert_eq!((told, *line), (["ads".into(), "flex".into()], 4), "{store}");
     });
 }
 

@@ -43,7 +43,7 @@ fn usage(dollars: u64, team: &str) -> String {
     )
 }
 
-/// `logs/*/chats` names folders. One of files (`logs/*`) passes over the folders beside them.
+/// `logs/*/chats` names folders. One of files (`logs/*`) passes over the folders beside them, and says so where there is nothing else.
 #[test]
 fn a_pattern_of_folders_means_what_is_in_them() {
     for (pattern, calls) in [
@@ -51,8 +51,9 @@ fn a_pattern_of_folders_means_what_is_in_them() {
         ("logs/*/chat*/*.jsonl", 1),
         ("logs/*", 1),
         ("logs/**", 4),
-        // Of files alone, of which there are none now.
+        // Of files alone, of which there are none now: that is told, unless the folders hold none either.
         ("logs/b/*", 0),
+        ("empty/*", 0),
     ] {
         let folder = home("", "amount = \"100 USD\"");
         let path = folder.path();
@@ -62,7 +63,18 @@ fn a_pattern_of_folders_means_what_is_in_them() {
         write(path, "logs/b/chats/deeper/two.jsonl", &usage(2, "b"));
         write(path, "logs/b/other/three.jsonl", &usage(3, "b"));
         write(path, "logs/four.jsonl", &usage(4, "c"));
+        write(path, "empty/folder/.hidden", "");
         let run = finops(path, &["run"]);
+        let told = "only folders match `logs/b/*`, and a pattern that ends in `*` means files";
+        let check = finops(path, &["config", "check"]);
+        let said = [err(&run), out(&check)].map(|said| said.contains(told));
+        assert_eq!(
+            said,
+            [pattern == "logs/b/*"; 2],
+            "{pattern}: {}{}",
+            err(&run),
+            out(&check)
+        );
         let found = json(&finops(path, &["report", "--from", "2026-11-01", "--format", "json"]));
         assert_eq!(found["total"]["events"], calls, "{pattern}: {}{}", out(&run), err(&run));
     }

@@ -896,7 +896,7 @@ fn what_has_no_price_is_compared_with_nothing() {
         let search = told.split("team search: ").nth(1).unwrap().split('"').next().unwrap();
         assert_eq!(search.contains("by then last month"), is_compared, "{search}");
         assert!(
-            told.contains("team ops: $12.00 (+0 %, $12.00 by then last month)"),
+            told.contains("team ops: $12.00 (0 %, $12.00 by then last month)"),
             "{told}"
         );
         let said = |args: &[&str]| {
@@ -963,7 +963,7 @@ fn a_day_is_compared_with_the_day_before() {
     let mut home = Home::new(&["a"], &daily);
     home.calls("a", "gpt-4o", 6, november(1..=10));
     let told = home.run("2026-11-10T12:00:00Z")[0].to_string();
-    assert!(told.contains("(+0 %, $6.00 by then the day before)"), "{told}");
+    assert!(told.contains("(0 %, $6.00 by then the day before)"), "{told}");
 }
 
 /// There is no part of nothing.

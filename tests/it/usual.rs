@@ -322,3 +322,21 @@ fn the_first_settings_read_all_agents_and_need_no_paths() {
     std::fs::remove_file(path.join("finops.db")).unwrap();
     assert_eq!(recorded(&run(path, &[], &["record"])), [5, 0]);
 }
+
+/// Who asks for a bill alone does not mean the sessions of whoever asks.
+#[test]
+fn settings_that_ask_for_a_bill_read_no_coding_agents() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write(path, ".gemini/tmp/46/chats/session-1.jsonl", GEMINI);
+    for (settings, found) in [("", true), ("[[cost_explorer]]\nname = \"bill\"\n", false)] {
+        write(path, "finops.toml", settings);
+        let mut check = now(path);
+        check
+            .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+            .env("AWS_EC2_METADATA_DISABLED", "true");
+        let check = check.args(["config", "check"]).output().unwrap();
+        let said = out(&check).contains("source       gemini-cli: at its usual place");
+        assert_eq!(said, found, "{settings}: {}{}", out(&check), err(&check));
+    }
+}

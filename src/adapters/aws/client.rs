@@ -61,6 +61,8 @@ impl Default for CallLimits {
 pub struct Aws {
     runtime: Arc<tokio::runtime::Runtime>,
     config: SdkConfig,
+    /// With whose credentials its role is taken.
+    own: Option<Arc<Aws>>,
 }
 
 impl Aws {
@@ -123,6 +125,7 @@ impl Aws {
         Ok(Aws {
             runtime: Arc::new(runtime),
             config,
+            own: None,
         })
     }
 
@@ -140,7 +143,14 @@ impl Aws {
         Aws {
             runtime: Arc::clone(&self.runtime),
             config,
+            own: Some(Arc::new(self.clone())),
         }
+    }
+
+    /// The connection with whose credentials its role is taken, where it has one.
+    #[must_use]
+    pub fn own(&self) -> Option<&Aws> {
+        self.own.as_deref()
     }
 
     /// What clients are made from.

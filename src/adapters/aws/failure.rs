@@ -150,7 +150,7 @@ impl Failure {
             Kind::Credentials if self.words.contains(CLOCK) => "set the clock of this machine, by NTP for instance",
             Kind::Credentials => "set AWS_PROFILE, or the access key in the environment, or run with a role",
             Kind::Denied if self.words.contains(NOT_ALLOWED) => {
-                "name it in `aws.allowed_accounts`, or take another `role`"
+                "name it in `aws.allowed_accounts`, or take another `role` or other credentials"
             }
             Kind::Denied => "`finops aws permissions` lists the actions that each part needs",
             Kind::Missing if self.is_of_secret() => {
@@ -243,6 +243,7 @@ fn service(code: &str, message: &str, status: u16) -> (Kind, bool, String) {
         return (Kind::Credentials, false, format!("{CLOCK} ({code}): {message}"));
     }
     match code {
+        // The last two are reasons why a transaction is cancelled.
         "ThrottlingException"
         | "Throttling"
         | "ThrottledException"
@@ -250,7 +251,9 @@ fn service(code: &str, message: &str, status: u16) -> (Kind, bool, String) {
         | "RequestLimitExceeded"
         | "TooManyRequestsException"
         | "LimitExceededException"
-        | "SlowDown" => (Kind::Throttled, false, format!("throttled after retries ({code})")),
+        | "SlowDown"
+        | "ThrottlingError"
+        | "ProvisionedThroughputExceeded" => (Kind::Throttled, false, format!("throttled after retries ({code})")),
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
             (Kind::Expired, false, "the credentials have expired".to_owned())
         }

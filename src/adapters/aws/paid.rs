@@ -7,14 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, TimeDelta, Utc};
-use rust_decimal::Decimal;
 
 use super::dynamodb::Table;
 use super::failure::{Failure, Kind};
 use crate::domain::period::Calendar;
-
-/// What one request to Cost Explorer costs, in USD. Every page is a request.
-pub const PRICE: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
 
 /// Counts requests of a month for all processes that share the store.
 pub trait MonthMeter: Send {
@@ -242,7 +238,6 @@ mod tests {
                 .take(Purpose::Bill, now)
                 .is_err()
         );
-        assert_eq!(PRICE.to_string(), "0.01");
     }
     /// A month of runs every eight hours, each of which asks for a bill (2) and two things beside it: how many of each were granted.
     fn month(cap: u32) -> (u32, u32) {

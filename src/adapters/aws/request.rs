@@ -16,7 +16,8 @@ use serde_json::Value;
 use super::client::Aws;
 use super::failure::{ELSEWHERE, Failure, Kind};
 use crate::adapters::clock::SystemClock;
-use crate::adapters::http::{is_loopback_url, jittered};
+use crate::adapters::http::jittered;
+use crate::domain::address::is_loopback;
 use crate::ports::Clock as _;
 
 /// Time for a connection with TLS: eight are made at a time, by a function with little of a processor too.
@@ -92,7 +93,7 @@ impl Service {
             .http_status_as_error(false)
             .user_agent(concat!("finops/", env!("CARGO_PKG_VERSION")));
         // A proxy from the environment does not see this machine's loopback.
-        let agent = if is_loopback_url(&endpoint) {
+        let agent = if is_loopback(&endpoint) {
             agent.proxy(None)
         } else {
             agent

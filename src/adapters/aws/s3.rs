@@ -74,6 +74,23 @@ impl Bucket {
     }
 }
 
+/// A bucket of an account that cannot be asked, and why: its source fails alone.
+pub struct OutOfReach(pub String);
+
+impl ObjectStore for OutOfReach {
+    fn list(&self, _: &str, _: Option<&str>) -> Result<Listed, String> {
+        Err(self.0.clone())
+    }
+
+    fn list_below(&self, _: &str, _: Option<&str>) -> Result<Listed, String> {
+        Err(self.0.clone())
+    }
+
+    fn get(&self, _: &str) -> Result<Vec<u8>, String> {
+        Err(self.0.clone())
+    }
+}
+
 impl ObjectStore for Bucket {
     fn list(&self, prefix: &str, next: Option<&str>) -> Result<Listed, String> {
         self.page(prefix, next, "delimiter=%2F&")

@@ -1,6 +1,7 @@
 //! What AWS itself says about an account: Cost Anomaly Detection, AWS Budgets, Cost Explorer's forecast.
 
-use aws_sdk_budgets::types::{Dimension, Expression, MatchOption};
+mod budget;
+
 use aws_sdk_costexplorer::types::{
     Anomaly, AnomalyDateInterval, AnomalyFeedbackType, DateInterval, Granularity, Metric, RootCause,
 };
@@ -13,7 +14,7 @@ use super::failure::{Failure, Kind};
 use super::paid::{PaidBudget, Purpose, SharedBudget};
 use super::permissions::Permission;
 use crate::domain::money::{Currency, parse_decimal};
-use crate::domain::period::{Calendar, Period};
+use crate::domain::period::Period;
 use crate::domain::signal::{
     ANOMALIES as ANOMALIES_PART, BUDGETS as BUDGETS_PART, FORECAST as FORECAST_PART, ProviderAnomaly, ProviderBudget,
     ProviderForecast, Signals,
@@ -53,6 +54,20 @@ pub struct Wanted {
     pub budgets: bool,
     /// Cost Explorer's forecast.
     pub forecast: bool,
+}
+
+impl Wanted {
+    /// The parts that are not asked.
+    #[must_use]
+    pub fn off(self) -> Vec<String> {
+        let parts = [
+            (ANOMALIES_PART, self.anomalies),
+            (BUDGETS_PART, self.budgets),
+            (FORECAST_PART, self.forecast),
+        ];
+        let off = parts.into_iter().filter(|(_, wanted)| !wanted);
+        off.map(|(part, _)| part.to_owned()).collect()
+    }
 }
 
 /// The signals of one account.
@@ -150,7 +165,7 @@ impl AwsSignals {
             let page = self.aws.wait(request.send());
             let page = page.map_err(|e| Failure::of("budgets:ViewBudget", &e))?;
             for budget in page.budgets() {
-                found.extend(self.budget(budget, now));
+                found.extend(budget::read(budget, &self.account, now));
             }
             token = page.next_token.filter(|t| !t.is_empty());
             if token.is_none() {
@@ -159,41 +174,6 @@ impl AwsSignals {
             }
         }
         Err(Failure::new(Kind::Refused, "budgets:ViewBudget: the answer has no end"))
-    }
-
-    /// Cost budgets only: usage and coverage are no money.
-    fn budget(&self, budget: &aws_sdk_budgets::types::Budget, now: DateTime<Utc>) -> Option<ProviderBudget> {
-        use aws_sdk_budgets::types::BudgetType;
-        if budget.budget_type() != &BudgetType::Cost {
-            return None;
-        }
-        let money = |spend: &aws_sdk_budgets::types::Spend| {
-            let currency: Currency = spend.unit().parse().ok()?;
-            Some((parse_decimal(spend.amount()).ok()?, currency))
-        };
-        let (limit, currency) = budget.budget_limit().and_then(money)?;
-        let calculated = budget.calculated_spend();
-        let actual = calculated.and_then(|c| c.actual_spend()).and_then(money);
-        let forecast = calculated.and_then(|c| c.forecasted_spend()).and_then(money);
-        let calendar = match budget.time_unit().as_str() {
-            "DAILY" => Some(Calendar::Day),
-            "MONTHLY" => Some(Calendar::Month),
-            "QUARTERLY" => Some(Calendar::Quarter),
-            "ANNUALLY" => Some(Calendar::Year),
-            _ => None,
-        };
-        let (services, filtered) = filters(budget);
-        Some(ProviderBudget {
-            name: budget.budget_name().to_owned(),
-            account: self.account.clone(),
-            limit,
-            actual: actual.filter(|(_, unit)| *unit == currency).map(|(amount, _)| amount),
-            forecast: forecast.map(|(amount, _)| amount),
-            currency,
-            period: calendar.map(|c| c.around(now, chrono_tz::Tz::UTC)),
-            services,
-            filtered,
-        })
     }
 
     fn forecast(&self, now: DateTime<Utc>) -> Result<Option<ProviderForecast>, Failure> {
@@ -212,10 +192,14 @@ impl AwsSignals {
                 .metric(Metric::UnblendedCost)
                 .granularity(Granularity::Monthly)
                 .prediction_interval_level(80);
-            self.aws
-                .wait(request.send())
-                .map_err(|e| Failure::of("ce:GetCostForecast", &e))
+            match self.aws.wait(request.send()) {
+                Ok(answer) => Ok(Some(answer)),
+                // What it has seen so far is too little: there is none yet, and that is an answer.
+                Err(e) if e.as_service_error().is_some_and(|e| e.is_data_unavailable_exception()) => Ok(None),
+                Err(e) => Err(Failure::of("ce:GetCostForecast", &e)),
+            }
         })?;
+        let Some(answer) = answer else { return Ok(None) };
         let number = |text: Option<&str>| text.and_then(|t| parse_decimal(t).ok());
         let Some(total) = answer.total() else { return Ok(None) };
         let first = answer.forecast_results_by_time().first();
@@ -233,60 +217,13 @@ impl AwsSignals {
     }
 }
 
-/// The services that a budget is about, none for all; and whether it is filtered by anything else.
-fn filters(budget: &aws_sdk_budgets::types::Budget) -> (Vec<String>, bool) {
-    #[expect(deprecated, reason = "budgets made before filter expressions still carry these")]
-    let old = budget.cost_filters();
-    let mut services = old.and_then(|f| f.get("Service")).cloned().unwrap_or_default();
-    let mut filtered = old.is_some_and(|f| f.keys().any(|key| key != "Service"));
-    if let Some(expression) = budget.filter_expression() {
-        match services_of(expression) {
-            Some(named) => services = named,
-            None => filtered = true,
-        }
-    }
-    (services, filtered)
-}
-
-/// The services that an expression names, if it is about nothing else: none for all. Which kinds of charges count (taxes, credits) is no
-/// matter of what was used.
-fn services_of(expression: &Expression) -> Option<Vec<String>> {
-    if let Some(named) = expression.dimensions() {
-        let plain = named.match_options().iter().all(|how| *how == MatchOption::Equals);
-        return (named.key() == &Dimension::Service && plain).then(|| named.values().to_vec());
-    }
-    if !expression.or().is_empty() {
-        let parts: Option<Vec<_>> = expression.or().iter().map(services_of).collect();
-        return parts.map(|parts| parts.concat());
-    }
-    let about_kinds = |part: &&Expression| {
-        let named = part.not().unwrap_or(part).dimensions();
-        named.is_some_and(|named| named.key() == &Dimension::RecordType)
-    };
-    if about_kinds(&expression) {
-        return Some(Vec::new());
-    }
-    let mut parts = expression.and().iter().filter(|part| !about_kinds(part));
-    match (parts.next(), parts.next()) {
-        (Some(only), None) => services_of(only),
-        (None, _) if !expression.and().is_empty() => Some(Vec::new()),
-        _ => None,
-    }
-}
-
 impl ProviderSignals for AwsSignals {
     fn name(&self) -> &str {
         &self.account
     }
 
     fn off(&self) -> Vec<String> {
-        let parts = [
-            (ANOMALIES_PART, self.wanted.anomalies),
-            (BUDGETS_PART, self.wanted.budgets),
-            (FORECAST_PART, self.wanted.forecast),
-        ];
-        let off = parts.into_iter().filter(|(_, wanted)| !wanted);
-        off.map(|(part, _)| part.to_owned()).collect()
+        self.wanted.off()
     }
 
     fn ask(&mut self, known: &[&str], now: DateTime<Utc>) -> Signals {

@@ -211,6 +211,31 @@ impl From<Amount> for Decimal {
     }
 }
 
+/// Amounts that had more digits than can be summed.
+#[derive(Default)]
+pub(in crate::adapters) struct Rounded {
+    count: u64,
+    off: Decimal,
+}
+
+impl Rounded {
+    /// Adds one that was rounded, by so much.
+    pub fn add(&mut self, off: Decimal) {
+        self.count += 1;
+        self.off += off;
+    }
+
+    /// What is told of them, and of how many; nothing of none. From now on there were none.
+    pub fn told(&mut self) -> Option<(String, u64)> {
+        let Rounded { count, off } = std::mem::take(self);
+        let off = off.normalize();
+        let about = format!(
+            "amounts of bills were rounded to {FINEST} digits behind the point; all together they were {off} more"
+        );
+        (count > 0).then_some((about, count))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

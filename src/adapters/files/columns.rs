@@ -13,18 +13,19 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 use crate::domain::money::{add_exact, mul_exact, parse_decimal};
 use crate::domain::similar::nearest;
-use crate::domain::usage::{Rank, Requests, UsageEvent};
+use crate::domain::usage::{Rank, UsageEvent};
 
 use super::line::{Context, Fault, Output};
 use super::plain::{KNOWN_KEYS, of_values};
-use super::table::given;
 use super::value::Value;
 
+use self::rows::Told;
+
 pub(super) use record::Mapped;
-pub(super) use rows::{Told, unknown};
+pub(super) use rows::{Foreign, unknown};
 
 /// Fields that are text, of which there is no product.
-const TEXT: [&str; 13] = [
+const TEXT: [&str; 15] = [
     "id",
     "provider",
     "model",
@@ -38,6 +39,8 @@ const TEXT: [&str; 13] = [
     "project",
     "account",
     "session",
+    "units",
+    "status",
 ];
 
 /// Fields that are counts, beside those of tokens.
@@ -177,31 +180,6 @@ impl Columns {
         }
     }
 
-    /// Reads one CSV row under its header.
-    pub(super) fn csv_row(
-        &self,
-        header: &[String],
-        row: &csv::StringRecord,
-        number: u64,
-        told: &mut Told,
-        context: &mut Context,
-        out: &mut Output,
-    ) -> Result<(), Fault> {
-        let mut cells: Vec<Cow<'_, str>> = Vec::with_capacity(self.wanted.len());
-        for column in &self.wanted {
-            let at = header.iter().position(|name| name == column);
-            let at = at.ok_or_else(|| {
-                let names: Vec<&str> = header.iter().map(String::as_str).collect();
-                Fault::field(column, format!("no such column{}", keys::but(column, &names)))
-            })?;
-            if header.iter().rposition(|name| name == column) != Some(at) {
-                return Err(Fault::field(column, "given twice"));
-            }
-            cells.push(given(row.get(at).unwrap_or("")).into());
-        }
-        self.observe(&cells, number, told, context, out)
-    }
-
     fn observe(
         &self,
         cells: &[Cow<'_, str>],
@@ -233,12 +211,13 @@ impl Columns {
         }
         let (before, said) = (out.events.len(), out.warnings.len());
         of_values(&values, number, context, out)?;
-        let says_nothing = out.events.get(before).is_some_and(|event| {
-            event.tokens.total() == 0 && event.requests == Requests::default() && event.reported_cost.is_none()
-        });
+        let says_nothing = out.events.get(before).is_some_and(UsageEvent::tells_no_use);
         if says_nothing {
             // It is no call that something is missing of.
             out.warnings.truncate(said);
+        }
+        if self.is_together() {
+            out.identify();
         }
         if let Some(event) = out.events.get_mut(before)
             && self.is_together()
@@ -268,7 +247,8 @@ impl Columns {
         };
         let mut fields = self.fields.iter();
         fields.any(|(field, term)| {
-            !TEXT.contains(field) && !matches!(*field, "latency_ms" | "status" | "cost_usd") && reads(term)
+            let is_count = *field == "units" || !TEXT.contains(field);
+            is_count && !matches!(*field, "latency_ms" | "cost_usd") && reads(term)
         })
     }
 

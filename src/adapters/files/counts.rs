@@ -51,6 +51,11 @@ impl Counts {
         self.read + self.write_5m + self.write_1h + self.write_30m + self.write_12h
     }
 
+    /// What is written to a cache stays for five minutes, as it does where no model of OpenAI's is asked: who sells these sells others, too.
+    pub fn keep_for_minutes(&mut self) {
+        self.write_5m = self.write_5m.saturating_add(std::mem::take(&mut self.write_30m));
+    }
+
     /// Whether the numbers themselves say that the input count excludes cached tokens; nothing where they do not tell.
     ///
     /// ```text

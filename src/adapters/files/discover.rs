@@ -1,17 +1,20 @@
 //! Finds the files that a configured path means: a file, a folder, a glob, `~`, or `-`.
 
+mod pattern;
+
 use std::collections::HashSet;
 use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
-use globset::GlobMatcher;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::ports::SourceError;
 
 use super::database;
 use super::one_file::same_file;
+
+use pattern::expand;
 
 /// What makes a path a pattern.
 const GLOB: [char; 4] = ['*', '?', '[', '{'];
@@ -37,6 +40,8 @@ pub(super) struct Search {
     pub usual: bool,
     /// Files in folders that are passed over, since their names do not end as those of usage.
     pub passed: u64,
+    /// Patterns that mean files and that only folders match, in which there is what would be read.
+    of_folders: Vec<String>,
     /// The first place that could not be looked into. What it holds is unknown, which is not the same as nothing.
     unread: Option<SourceError>,
     /// How many more there are.
@@ -47,6 +52,17 @@ impl Search {
     /// Whether there is nothing to read.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty() && !self.stdin
+    }
+
+    /// What is told of patterns that mean files and that only folders match.
+    pub fn told(&self) -> Option<String> {
+        let patterns: Vec<String> = self.of_folders.iter().map(|given| format!("`{given}`")).collect();
+        (!patterns.is_empty()).then(|| {
+            format!(
+                "only folders match {}, and a pattern that ends in `*` means files: without the `*` at its end what is in them is read",
+                patterns.join(", ")
+            )
+        })
     }
 
     /// Whether a file is one of them, by whatever name.
@@ -284,83 +300,6 @@ fn is_set_aside(name: &str) -> bool {
         let number = |c: char| c.is_ascii_digit();
         aside.starts_with(number) && aside.chars().all(|c| number(c) || "-_.:tz".contains(c))
     })
-}
-
-/// Finds what a glob means. The folder that it starts from is taken as it is, whatever its name is made of.
-fn expand(base: &Path, given: &Path, search: &mut Search) -> Result<(), SourceError> {
-    // Where no folder is given, the current one has a name to start from.
-    let base: PathBuf = Path::new(".").join(base).components().collect();
-    let given: PathBuf = given.components().filter(|c| *c != Component::CurDir).collect();
-    let glob = matcher(&given)?;
-    let fixed: PathBuf = given
-        .components()
-        .take_while(|c| match c {
-            Component::Normal(part) => !part.to_string_lossy().contains(GLOB),
-            Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::ParentDir => true,
-        })
-        .collect();
-    let start = base.join(fixed);
-    if let Ok(false) = start.try_exists() {
-        search.fail(&start, &"no such folder");
-        return Ok(());
-    }
-    // A pattern that begins at the root is matched with the whole path.
-    let relative = |path: &Path| match given.is_absolute() {
-        true => path.to_owned(),
-        false => path.strip_prefix(&base).unwrap_or(path).to_owned(),
-    };
-    let mut canonical = Canonical::default();
-    let mut folders: Vec<PathBuf> = Vec::new();
-    let mut files = false;
-    for entry in WalkDir::new(&start).follow_links(true) {
-        match entry {
-            Ok(entry) => {
-                let path = canonical.path(&entry);
-                if is_body(entry.path()) || !glob.is_match(relative(entry.path())) {
-                    continue;
-                }
-                if entry.file_type().is_file() {
-                    files = true;
-                    search.add(path, true);
-                } else if entry.file_type().is_dir() && !folders.last().is_some_and(|f| entry.path().starts_with(f)) {
-                    folders.push(entry.into_path());
-                }
-            }
-            Err(error) => search.pass_by(&error, |path| leads_on(&given, &relative(path))),
-        }
-    }
-    // A pattern of folders (`logs/*/chats`) means what is in them. One of anything (`logs/*`) means files, of which there may be none now.
-    if !files && !["*", "**"].iter().any(|any| given.ends_with(any)) {
-        for folder in &folders {
-            collect(folder, search);
-        }
-    }
-    Ok(())
-}
-
-fn matcher(pattern: &Path) -> Result<GlobMatcher, SourceError> {
-    let text = pattern.to_string_lossy();
-    let built = globset::GlobBuilder::new(&text).literal_separator(true).build();
-    built.map(|glob| glob.compile_matcher()).map_err(|e| SourceError::Read {
-        what: pattern.display().to_string(),
-        cause: e.to_string(),
-        hint: "`*`, `**`, `?`, `[ab]` and `{a,b}` are understood".to_owned(),
-    })
-}
-
-/// Whether what lies at or below a path may match a pattern, as far as its folders tell.
-fn leads_on(pattern: &Path, path: &Path) -> bool {
-    let mut front = PathBuf::new();
-    let mut parts = pattern.components();
-    for _ in path.components() {
-        let Some(part) = parts.next() else { return false };
-        if part.as_os_str().to_string_lossy().contains("**") {
-            return true;
-        }
-        front.push(part);
-    }
-    // A pattern that is cut within its braces is none.
-    matcher(&front).map_or(true, |glob| glob.is_match(path))
 }
 
 #[cfg(test)]

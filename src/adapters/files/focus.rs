@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use crate::domain::dimension::{Dimension, Dimensions};
+use crate::domain::focus::category;
 use crate::domain::label::Label;
 use crate::domain::money::Currency;
 use crate::domain::period::Hour;
@@ -81,8 +82,7 @@ pub(super) const SHARED: [&str; 15] = [
 /// The other columns that are read of every row.
 const OWN: [&str; 3] = ["BilledCost", "EffectiveCost", "ChargePeriodStart"];
 
-/// What `ChargeCategory` may say, in whatever letters. A budget counts the categories that it names: a row of none of these would be in none.
-const CATEGORIES: [&str; 5] = ["Usage", "Purchase", "Tax", "Credit", "Adjustment"];
+/// A budget counts the categories that it names: a row of none of these would be in none.
 const NO_CATEGORY: &str = "none of Usage, Purchase, Tax, Credit and Adjustment";
 
 /// Whether a column is read.
@@ -122,7 +122,7 @@ pub(super) fn add(
     if bills.needs("ChargeCategory") {
         match row.get("ChargeCategory") {
             "" => return Err(Fault::field("ChargeCategory", "missing")),
-            other if CATEGORIES.iter().any(|known| known.eq_ignore_ascii_case(plain(other))) => {}
+            other if category(plain(other)).is_some() => {}
             _ => return Err(Fault::field("ChargeCategory", NO_CATEGORY)),
         }
     }
@@ -165,9 +165,10 @@ fn dimensions(
     dimensions.set(Dimension::Model, name("x_Model", plain(focus_tokens::model(row)))?);
     dimensions.set(Dimension::Service, name("ServiceName", plain(row.get("ServiceName")))?);
     dimensions.set(Dimension::Account, name("SubAccountId", plain(account))?);
+    let told = plain(row.get("ChargeCategory"));
     dimensions.set(
         Dimension::Category,
-        name("ChargeCategory", plain(row.get("ChargeCategory")))?,
+        name("ChargeCategory", category(told).unwrap_or(told))?,
     );
     dimensions.set(Dimension::Source, source);
     let tags = row.get("Tags");

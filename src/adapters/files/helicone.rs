@@ -17,7 +17,7 @@ use super::counts::{Counts, Input};
 use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::litellm::json_text;
 use super::scalar::{Scalar, reported};
-use super::{keys, page, searches, tags};
+use super::{keys, page, searches, seller, tags};
 
 #[derive(Deserialize)]
 struct Row<'a> {
@@ -140,8 +140,9 @@ fn read(row: &Row<'_>, number: u64, context: &mut Context, out: &mut Output) -> 
     }
     let id = response_of(row).map_or(id, |response| tags::response_identity("helicone", &response));
     let provider = context.label(&row.provider, "provider")?;
-    let provider = provider_of(&provider.as_str().to_ascii_lowercase());
-    let openai = matches!(provider.as_str(), "openai" | "azure");
+    let provider = provider.as_str().to_ascii_lowercase();
+    let provider = provider_of(&provider);
+    let openai = matches!(provider, "openai" | "azure");
     let five = row.prompt_cache_write_5m.count("prompt_cache_write_5m")?;
     let hour = row.prompt_cache_write_1h.count("prompt_cache_write_1h")?;
     let written = row.prompt_cache_write_tokens.count("prompt_cache_write_tokens")?;
@@ -194,9 +195,12 @@ fn read(row: &Row<'_>, number: u64, context: &mut Context, out: &mut Output) -> 
         Label::EMPTY => answered,
         told => told,
     };
-    let mut event = UsageEvent::new(id, at, context.labels.get(&provider), model);
+    if counts.write_30m > 0 && model.as_str().contains("claude") {
+        counts.keep_for_minutes();
+    }
+    let mut event = UsageEvent::new(id, at, context.labels.get(provider), model);
     (event.rank.authority, event.rank.line) = (Rank::GATEWAY, number);
-    let declared = if matches!(provider.as_str(), "anthropic" | "bedrock") {
+    let declared = if matches!(provider, "anthropic" | "bedrock") {
         Input::Excludes
     } else {
         Input::Includes
@@ -330,14 +334,10 @@ fn has_failed(status: &Scalar<'_>) -> bool {
     status >= 400 || (status < 0 && status != PENDING)
 }
 
-fn provider_of(name: &str) -> String {
+/// Who sells, by Helicone's name for it, of which one is short.
+fn provider_of(name: &str) -> &str {
     match name {
-        "aws" | "amazon" => "bedrock",
-        "gemini" | "google_ai_studio" => "google",
-        "vertex_ai" | "google_vertex" => "vertex",
-        "azure_openai" => "azure",
-        "x" | "x.ai" | "x_ai" => "xai",
-        other => other,
+        "x" => "xai",
+        other => seller::named(other),
     }
-    .to_owned()
 }

@@ -40,14 +40,17 @@ impl Run<'_> {
     /// Reads one record, or the text of one; of one that is refused nothing is left.
     pub fn understand(&mut self, text: &str, line: u64, reader: &mut dyn LineFormat) -> Result<(), Fault> {
         let quoted = of_text(text);
+        if quoted.is_some() {
+            self.context.forms.forget_compared();
+        }
         let text = quoted.as_deref().unwrap_or(text);
         let before = (self.out.events.len(), self.out.excluded.len());
-        reader
-            .record(text, line, &mut self.context, &mut self.out)
-            .inspect_err(|_| {
-                self.out.events.truncate(before.0);
-                self.out.excluded.truncate(before.1);
-            })
+        let read = reader.record(text, line, &mut self.context, &mut self.out);
+        self.context.forms.forget_compared();
+        read.inspect_err(|_| {
+            self.out.events.truncate(before.0);
+            self.out.excluded.truncate(before.1);
+        })
     }
 
     /// Reads the objects of a line, each as a record.

@@ -7,15 +7,15 @@ use rust_decimal::Decimal;
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::{Label, LabelCache, MAX_LABEL_BYTES};
-use crate::domain::money::{FINEST, parse_amount};
+use crate::domain::money::parse_amount;
 use crate::domain::period::Hour;
-use crate::domain::usage::{EventId, Requests, UsageEvent};
+use crate::domain::usage::{EventId, PendingIds, UsageEvent};
 
 use super::CLOCK_SKEW;
-use super::amount::TOO_MUCH;
+use super::amount::{Rounded, TOO_MUCH};
 use super::bills::CostBucket;
-use super::scan::Forms;
-use super::seller::in_any_case;
+use super::scan::{Forms, Lines};
+use super::seller::Sellers;
 use super::time::{Times, date};
 use super::value::Value;
 
@@ -90,14 +90,21 @@ pub(super) struct Output {
     pub faults: Vec<Fault>,
     /// How many of them say nothing of costs, in a format that holds bills.
     pub faults_of_usage: u64,
+    /// Identities of calls that are computed before these are handed over.
+    pub pending: PendingIds,
 }
 
 impl Output {
     /// Says of a call that was answered without any tokens, and without anything else that is charged, that something is missing.
     pub fn tell_empty(&mut self, call: &UsageEvent) {
-        if call.tokens.total() == 0 && call.requests == Requests::default() && call.extras.is_empty() {
+        if call.counts_nothing() {
             self.warnings.push("successful calls without tokens: coverage gap");
         }
+    }
+
+    /// Gives the calls the identities that are still to be computed.
+    pub fn identify(&mut self) {
+        self.pending.settle(&mut self.events);
     }
 
     /// How much of each it holds that is to be taken back where another format reads the same record.
@@ -151,27 +158,10 @@ pub(super) struct Context {
     times: Times,
     /// The response met last: a program writes the lines of one behind each other.
     response: (Vec<u8>, EventId),
-    /// Who sells a model, as told by its name.
-    providers: Vec<(Label, Label)>,
-}
-
-/// Amounts that had more digits than can be summed.
-#[derive(Default)]
-pub(in crate::adapters) struct Rounded {
-    count: u64,
-    off: Decimal,
-}
-
-impl Rounded {
-    /// What is told of them, and of how many; nothing of none. From now on there were none.
-    pub fn told(&mut self) -> Option<(String, u64)> {
-        let Rounded { count, off } = std::mem::take(self);
-        let off = off.normalize();
-        let about = format!(
-            "amounts of bills were rounded to {FINEST} digits behind the point; all together they were {off} more"
-        );
-        (count > 0).then_some((about, count))
-    }
+    /// Who sells a model, as told by its name; the places of models follow from their labels.
+    providers: [Option<(Label, Label)>; MODELS],
+    /// Who sells, as told by the name that a record has for that.
+    pub sellers: Sellers,
 }
 
 /// Forms of records, by the format whose slots they fill.
@@ -181,8 +171,16 @@ pub(super) struct FormsByFormat {
     pub plain: Forms,
 }
 
+impl FormsByFormat {
+    /// Forgets that the record at hand was compared with all forms: the next one was not.
+    pub fn forget_compared(&mut self) {
+        self.claude_code.fits_none = false;
+        self.plain.fits_none = false;
+    }
+}
+
 /// Models whose provider is remembered.
-const MODELS: usize = 32;
+const MODELS: usize = 64;
 
 impl Context {
     /// Nothing seen yet; records later than `latest` are rejected.
@@ -199,7 +197,8 @@ impl Context {
             cut: 0,
             times: Times::default(),
             response: (Vec::new(), response(b"")),
-            providers: Vec::new(),
+            providers: [None; MODELS],
+            sellers: Sellers::default(),
         }
     }
 
@@ -211,13 +210,19 @@ impl Context {
     }
 
     /// Who sells a model, where its name tells; names are looked at once.
+    #[inline(always)]
     pub fn provider(&mut self, model: Label, of: fn(&str) -> &'static str) -> Label {
-        if let Some((_, provider)) = self.providers.iter().find(|(known, _)| *known == model) {
-            return *provider;
+        match self.providers.get(model.index() % MODELS) {
+            Some(Some((known, provider))) if *known == model => *provider,
+            Some(_) | None => self.provider_of(model, of),
         }
+    }
+
+    #[inline(never)]
+    fn provider_of(&mut self, model: Label, of: fn(&str) -> &'static str) -> Label {
         let provider = self.labels.get(of(model.as_str()));
-        if self.providers.len() < MODELS {
-            self.providers.push((model, provider));
+        if let Some(slot) = self.providers.get_mut(model.index() % MODELS) {
+            *slot = Some((model, provider));
         }
         provider
     }
@@ -229,8 +234,7 @@ impl Context {
             return Err(format!("{TOO_MUCH} or more, which is no amount of a bill"));
         }
         if let Some(off) = off {
-            self.rounded.count += 1;
-            self.rounded.off += off;
+            self.rounded.add(off);
         }
         Ok(amount)
     }
@@ -265,16 +269,12 @@ impl Context {
         }
     }
 
-    /// The name of who sells, a known one without capitals: `Anthropic` and `anthropic` are one seller, of one row and one alert.
+    /// The name of who sells, a known one in its one spelling: `Anthropic` and `anthropic` are one seller, of one row and one alert. One by which
+    /// prices are found, or a company's (`aws`), stays as it is written.
     pub fn seller<'v>(&mut self, value: impl Into<Value<'v>>, field: &str) -> Result<Label, Fault> {
-        let value = value.into();
         let name = self.label(value, field)?;
-        // Asked of the text: that of a label stands behind a lock.
-        let has_capital = value.str().as_bytes().first().is_some_and(u8::is_ascii_uppercase);
-        match has_capital.then(|| in_any_case(name.as_str())).flatten() {
-            Some(seller) => Ok(self.labels.get(seller)),
-            None => Ok(name),
-        }
+        let seller = self.sellers.of(name);
+        Ok(if seller.apart { name } else { seller.label })
     }
 
     #[cold]
@@ -362,6 +362,10 @@ const EARLIEST: DateTime<Utc> = DateTime::from_timestamp_nanos(1_514_764_800_000
 pub(super) trait LineFormat {
     /// Reads one record. An output without events is a record that is no usage.
     fn record(&mut self, text: &str, line: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault>;
+
+    /// Takes calls off lines, up to so many, as far as it can read them faster than one by one. A line that is no call, or one with a fault,
+    /// is left to [`LineFormat::record`] with all behind it.
+    fn calls(&mut self, _lines: &mut Lines<'_>, _most: usize, _context: &mut Context, _out: &mut Output) {}
 
     /// State that the records after a checkpoint depend on, as JSON text; empty where there is none.
     fn save(&self) -> String {

@@ -10,6 +10,7 @@ use super::FileFormat;
 use super::detect;
 use super::line::{Context, Fault, LineFormat, Output};
 use super::readers::{Shared, single};
+use super::scan::Lines;
 
 /// Tells record by record which format it is.
 pub(super) struct Mixed {
@@ -250,6 +251,11 @@ impl<R: LineFormat> LineFormat for Mostly<R> {
             }
             Some(_) | None => read,
         }
+    }
+
+    fn calls(&mut self, lines: &mut Lines<'_>, most: usize, context: &mut Context, out: &mut Output) {
+        // What is a call to the usual reader needs no other one.
+        self.reader.calls(lines, most, context, out);
     }
 
     fn save(&self) -> String {

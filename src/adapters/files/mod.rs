@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 mod agents;
+mod ahead;
 mod amount;
 mod apim;
 mod asked;
@@ -216,6 +217,12 @@ impl FileSource {
         search.failure().map(|()| found)
     }
 
+    /// What is told of its paths beside how many files there are: patterns that mean files where there are only folders.
+    #[must_use]
+    pub fn told(&self) -> Option<String> {
+        self.search().ok()?.told()
+    }
+
     /// Whether a file is one of those that are read, by whatever name. What only lies in a folder with them and is neither usage nor a
     /// bill by its beginning, such as the report of the day before, is not.
     #[must_use]
@@ -263,6 +270,9 @@ impl UsageSource for FileSource {
                 unread: known.len() as u64,
                 ..Progress::default()
             });
+        }
+        if let Some(told) = search.told() {
+            sink.warn(&told, 1);
         }
         // At the usual places tools keep notes of their own.
         if search.is_empty() && search.passed > 0 && self.places().is_empty() {

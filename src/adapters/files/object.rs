@@ -1,11 +1,14 @@
 //! Objects within records. What is derived for a struct reads a list as the values of its fields in their order, so that `"usage":[1]` would
 //! be a call of one token: a list is none, and an empty one, as PHP writes an object without keys, is nothing.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
+};
 
 /// A field that holds an object, or nothing.
 pub(super) fn one<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
@@ -50,5 +53,28 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
             None => Ok(None),
             Some(_) => Err(A::Error::invalid_type(Unexpected::Seq, &self)),
         }
+    }
+}
+
+/// A key, borrowed where possible.
+pub(super) struct KeyText;
+
+impl<'de> DeserializeSeed<'de> for KeyText {
+    type Value = Cow<'de, str>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Cow<'de, str>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+            fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Self::Value, E> {
+                Ok(v.into())
+            }
+            fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
+                Ok(v.to_owned().into())
+            }
+        }
+        deserializer.deserialize_str(Text)
     }
 }

@@ -1,20 +1,27 @@
 //! The plain format of our own: one call a line with disjoint token buckets, as JSON Lines or CSV (docs/usage-format.md).
 
+mod content;
+mod rows;
+
 use std::fmt;
 
 use serde::Deserializer;
-use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::domain::dimension::Dimension;
+use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::similar::nearest;
-use crate::domain::usage::{Bucket, EventId, Extras, UsageEvent};
+use crate::domain::usage::{Bucket, EventId, Extras, Rank, Requests, Tokens, UsageEvent};
 
+use self::content::content_id;
 use super::line::{Context, Fault, LineFormat, Output};
+use super::object::KeyText;
 use super::scalar::{Scalar, reported};
-use super::scan::{self, Keys, Want};
+use super::scan::{self, Keys, Lines, Want};
 use super::value::Value;
+
+pub(super) use rows::Rows;
 
 macro_rules! keys {
     ($($name:ident),* $(,)?) => {
@@ -69,6 +76,12 @@ keys!(
 /// The values of a record by key.
 struct Record<'a>([Value<'a>; KNOWN_KEYS.len()]);
 
+impl<'a> AsMut<[Value<'a>]> for Record<'a> {
+    fn as_mut(&mut self) -> &mut [Value<'a>] {
+        &mut self.0
+    }
+}
+
 impl<'a> Record<'a> {
     #[inline]
     fn get(&self, key: Key) -> Value<'a> {
@@ -78,6 +91,11 @@ impl<'a> Record<'a> {
     fn each(&self) -> impl Iterator<Item = (&'static str, Value<'a>)> {
         KNOWN_KEYS.iter().copied().zip(self.0)
     }
+}
+
+/// Where the value of a key stands in a record.
+fn place(key: &str) -> Option<usize> {
+    KNOWN_KEYS.iter().position(|known| *known == key)
 }
 
 /// The same, owned where the text has escapes.
@@ -91,8 +109,7 @@ impl Default for Parsed<'_> {
 
 impl<'a> Parsed<'a> {
     fn slot(&mut self, key: &str) -> Option<&mut Scalar<'a>> {
-        let place = KNOWN_KEYS.iter().position(|known| *known == key)?;
-        self.0.get_mut(place)
+        self.0.get_mut(place(key)?)
     }
 
     fn record(&self) -> Record<'_> {
@@ -121,6 +138,18 @@ impl LineFormat for Plain {
             None => observe(&parsed.record(), number, context, out),
         }
     }
+
+    fn calls(&mut self, lines: &mut Lines<'_>, most: usize, context: &mut Context, out: &mut Output) {
+        let record = Record([Value::Null; KNOWN_KEYS.len()]);
+        lines.calls(
+            most,
+            |forms| &mut forms.plain,
+            record,
+            context,
+            out,
+            |record, line, context, out| observe(record, line.number, context, out),
+        );
+    }
 }
 
 /// Keys that are not known need to be judged, money needs its digits.
@@ -143,27 +172,6 @@ const fn wanted() -> [(&'static str, Want); KNOWN_KEYS.len()] {
         n += 1;
     }
     wanted
-}
-
-/// Reads one CSV row under its header.
-pub(super) fn csv_row(
-    header: &[String],
-    row: &csv::StringRecord,
-    number: u64,
-    context: &mut Context,
-    out: &mut Output,
-) -> Result<(), Fault> {
-    let mut record = Parsed::default();
-    for (key, value) in header.iter().zip(row.iter().map(super::table::given)) {
-        match record.slot(key) {
-            Some(_) if value.is_empty() => {}
-            Some(slot) if !slot.is_null() => return Err(Fault::field(key, "given twice")),
-            Some(slot) => *slot = Scalar::Text(value.into()),
-            None if key.starts_with("x_") => {}
-            None => return Err(unknown(key)),
-        }
-    }
-    observe(&record.record(), number, context, out)
 }
 
 /// Reads a record that was put together from another one; empty texts are absent.
@@ -221,29 +229,6 @@ impl<'de> Visitor<'de> for Fields<'_> {
     }
 }
 
-/// A key, borrowed where possible.
-pub(super) struct KeyText;
-
-impl<'de> DeserializeSeed<'de> for KeyText {
-    type Value = std::borrow::Cow<'de, str>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = std::borrow::Cow<'de, str>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-            fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Self::Value, E> {
-                Ok(v.into())
-            }
-            fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
-                Ok(v.to_owned().into())
-            }
-        }
-        deserializer.deserialize_str(Text)
-    }
-}
-
 fn unknown(key: &str) -> Fault {
     let shown: String = key.chars().take(60).collect();
     let hint = match nearest(&shown, KNOWN_KEYS) {
@@ -268,8 +253,7 @@ const BUCKETS: [(Bucket, Key); Bucket::ALL.len()] = [
     (Bucket::VideoIn, Key::video_in_tokens),
 ];
 
-const DIMENSIONS: [(Dimension, Key); 7] = [
-    (Dimension::Tier, Key::service_tier),
+const DIMENSIONS: [(Dimension, Key); 6] = [
     (Dimension::Team, Key::team),
     (Dimension::Agent, Key::agent),
     (Dimension::Workflow, Key::workflow),
@@ -284,15 +268,6 @@ fn name(key: Key) -> &'static str {
 }
 
 fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-    let before = out.events.len();
-    let result = call(r, number, context, out);
-    if result.is_err() {
-        out.events.truncate(before);
-    }
-    result
-}
-
-fn call(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
     let at = context.time_or_date(r.get(Key::ts), "ts", out)?;
     let provider = context.seller(r.get(Key::provider), "provider")?;
     let model = context.label(r.get(Key::model), "model")?;
@@ -300,52 +275,76 @@ fn call(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output) ->
         Value::Null => content_id(r, out),
         // Whoever has none to give writes an empty one.
         Value::Text(text) if text.trim_ascii_start().is_empty() => content_id(r, out),
-        Value::Text(text) => super::tags::given_identity("plain", text),
+        Value::Text(text) if super::tags::is_shared(text) => out.pending.of(b"response", text.as_bytes()),
+        Value::Text(text) => out.pending.of(b"plain", text.as_bytes()),
         Value::Whole(n) => EventId::of(&[b"plain", n.to_string().as_bytes()]),
         Value::Negative(_) | Value::Float(_) | Value::Bool(_) | Value::Other => {
             return Err(Fault::field("id", "expected text"));
         }
     };
-    // Written where it is handed over from: a call is larger than what is read of its line.
-    out.events.push(UsageEvent::new(id, at, provider, model));
-    let Some(event) = out.events.last_mut() else {
-        return Ok(());
-    };
-    event.rank.line = number;
+    let mut tokens = Tokens::default();
     let mut used = 0;
     for (bucket, key) in BUCKETS {
         let value = r.get(key);
         if !value.is_null() {
             let count = value.count(name(key))?;
             used |= count;
-            event.tokens.set(bucket, count);
+            tokens.set(bucket, count);
         }
     }
-    event.tokens.reasoning = r.get(Key::reasoning_tokens).count("reasoning_tokens")?;
-    if event.tokens.reasoning > event.tokens.get(Bucket::Output) {
+    tokens.reasoning = r.get(Key::reasoning_tokens).count("reasoning_tokens")?;
+    if tokens.reasoning > tokens.get(Bucket::Output) {
         return Err(Fault::field(
             "reasoning_tokens",
             "larger than `output_tokens`, of which it is a part",
         ));
     }
-    event.requests.web_searches = r.get(Key::web_searches).small("web_searches")?;
-    event.requests.web_fetches = r.get(Key::web_fetches).small("web_fetches")?;
-    event.requests.code_executions = r.get(Key::code_executions).small("code_executions")?;
+    let requests = Requests {
+        web_searches: r.get(Key::web_searches).small("web_searches")?,
+        web_fetches: r.get(Key::web_fetches).small("web_fetches")?,
+        code_executions: r.get(Key::code_executions).small("code_executions")?,
+        ..Requests::default()
+    };
+    let mut dimensions = Dimensions::default();
+    dimensions.set(Dimension::Provider, provider);
+    dimensions.set(Dimension::Model, model);
+    let tier = super::tier::of(r.get(Key::service_tier), "service_tier", context)?;
+    dimensions.set(Dimension::Tier, tier);
     for (dimension, key) in DIMENSIONS {
         let value = r.get(key);
         if !value.is_null() {
-            event.dimensions.set(dimension, context.label(value, name(key))?);
+            dimensions.set(dimension, context.label(value, name(key))?);
         }
     }
-    event.session = context.label(r.get(Key::session), "session")?;
-    event.speed = context.label(r.get(Key::speed), "speed")?;
-    event.geo = context.label(r.get(Key::geo), "geo")?;
-    if !r.get(Key::units).is_null() {
-        event.extras = units(r.get(Key::units))?;
-    }
-    if let Value::Text(cost) = r.get(Key::cost_usd) {
-        event.reported_cost = reported(Some(cost), "cost_usd")?;
-    }
+    let session = context.label(r.get(Key::session), "session")?;
+    let speed = context.label(r.get(Key::speed), "speed")?;
+    let geo = context.label(r.get(Key::geo), "geo")?;
+    let given = r.get(Key::units);
+    let extras = if given.is_null() { Label::EMPTY } else { units(given)? };
+    let reported_cost = match r.get(Key::cost_usd) {
+        Value::Text(cost) => reported(Some(cost), "cost_usd")?,
+        Value::Null | Value::Whole(_) | Value::Negative(_) | Value::Float(_) | Value::Bool(_) | Value::Other => None,
+    };
+    // Written once, where it is handed over from: a call is larger than what is read of its line.
+    out.events.push(UsageEvent {
+        dimensions,
+        session,
+        tokens,
+        requests,
+        speed,
+        geo,
+        extras,
+        rank: Rank {
+            authority: 0,
+            complete: true,
+            at,
+            line: number,
+        },
+        reported_cost,
+        id,
+        at,
+        sidechain: false,
+    });
     let failed = match r.get(Key::status).str() {
         "" => !r.get(Key::status).is_null() && !matches!(r.get(Key::status), Value::Text(_)),
         status => !matches!(status, "ok" | "success"),
@@ -376,25 +375,9 @@ fn units(value: Value<'_>) -> Result<Label, Fault> {
             "not amounts such as `audio_in_second=12.5 images_out:1024x1024=2`",
         )
     };
-    let extras = Extras::parse(value.str()).ok_or_else(wrong)?;
+    let Value::Text(text) = value else {
+        return Err(wrong());
+    };
+    let extras = Extras::parse(text).ok_or_else(wrong)?;
     extras.label().ok_or_else(wrong)
-}
-
-/// The identity of a record that has none of its own: its content, whatever the order and spacing of its keys.
-fn content_id(record: &Record<'_>, out: &mut Output) -> EventId {
-    out.warnings
-        .push("records without `id` are told apart by their content");
-    let mut text = String::new();
-    for (key, value) in record.each().filter(|(key, _)| *key != name(Key::id)) {
-        let value = match value {
-            Value::Null | Value::Other => continue,
-            Value::Text(text) => text.to_owned(),
-            Value::Whole(n) => n.to_string(),
-            Value::Negative(n) => n.to_string(),
-            Value::Float(n) => n.to_string(),
-            Value::Bool(b) => b.to_string(),
-        };
-        text.push_str(&format!("{key}:{}:{value};", value.len()));
-    }
-    EventId::of(&[b"plain-content", text.as_bytes()])
 }

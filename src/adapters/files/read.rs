@@ -12,6 +12,7 @@ use super::asked::Asked;
 use super::bedrock::exported;
 use super::bill_files::lie_beside;
 use super::bills::Bills;
+use super::database::SQLITE;
 use super::discover::{Found, Search};
 use super::formerly::Formerly;
 use super::joined::Joined;
@@ -21,16 +22,11 @@ use super::one::GAVE_OTHERWISE;
 use super::position::{Position, ReadAs};
 use super::readers::{Shared, reader};
 use super::records::{RECORD_LIMIT, Record, Records};
-use super::remember::{NoSpend, PATIENCE};
+use super::remember::NoSpend;
 use super::side_by_side::{self, Rest, by_itself};
 use super::sniff::{DETECT_BYTES, Framing, Input, begins_as_log, framing, is_foreign, recognise, unpack};
 use super::stop::{Stop, Whole};
 use super::{CLOCK_SKEW, FileFormat, FileSourceOptions, detect};
-
-/// Events after which a large file gets a checkpoint of its own, so that an interrupted run does not start over.
-const CHECKPOINT_EVENTS: u64 = 65_536;
-/// What records yielded is handed over when there is so much of it: less than the nearest cache holds.
-const HANDED_OVER: usize = 64;
 
 pub(super) fn read_found(
     options: &FileSourceOptions,
@@ -208,6 +204,7 @@ impl<'a> Run<'a> {
             (format, Framing::Lines, false)
         } else {
             self.refuse_utf_16(name, named, records.peek(2)?)?;
+            self.refuse_file(records.peek(SQLITE.len())?)?;
             records.skip_mark()?;
             records.skip_zeros()?;
             let front = records.peek(DETECT_BYTES)?;
@@ -286,6 +283,9 @@ impl<'a> Run<'a> {
     ) -> Result<(), Stop> {
         let mut since_checkpoint = 0;
         loop {
+            if framing == Framing::Lines {
+                self.lines_ahead(records, name, reader, position.as_deref_mut(), &mut since_checkpoint)?;
+            }
             let (offset, newlines) = (records.offset, records.newlines);
             let next = match framing {
                 Framing::Values => records.value(),
@@ -319,27 +319,13 @@ impl<'a> Run<'a> {
                 return Ok(());
             }
             if records.passed_zeros() {
-                let about = "places in files that are filled with zero bytes, where a writer went on behind what was cut off: passed over";
-                self.sink.warn(about, 1);
+                self.tell_zeros();
             }
             self.progress.lines += 1;
             self.progress.bytes += records.offset - offset;
-            // Also where no call is among what is read.
-            let is_late = self.looks_up() && self.returns && self.sink.enough();
-            if self.out.held() < HANDED_OVER && !is_late {
-                continue;
-            }
-            since_checkpoint += self.hand_over()?;
-            if is_late {
-                // What waits is priced when a run ends.
-                since_checkpoint = since_checkpoint.max(PATIENCE);
-            }
-            if since_checkpoint >= CHECKPOINT_EVENTS && self.traces_ready(since_checkpoint)? {
-                since_checkpoint = 0;
-                let at = records.behind(records.offset, records.newlines);
-                let position = position.as_deref().filter(|_| framing == Framing::Lines);
-                self.pause(name, position, &at, || reader.save())?;
-            }
+            let position = position.as_deref().filter(|_| framing == Framing::Lines);
+            let at = || records.behind(records.offset, records.newlines);
+            self.go_on(name, position, at, reader, &mut since_checkpoint)?;
         }
         self.hand_over()?;
         if let Some(position) = position {
@@ -372,19 +358,24 @@ impl<'a> Run<'a> {
             }
         };
         let whole = record.ended || serde_json::from_str::<IgnoredAny>(exported(text).unwrap_or(text)).is_ok();
-        if !whole {
-            return Ok(match Joined::of(text) {
-                Some(joined) => self.joined(&joined, record, name, reader),
-                None => Whole::Incomplete,
-            });
+        if whole {
+            return Ok(self.text(text, record, name, reader));
         }
+        Ok(match Joined::of(text) {
+            Some(joined) => self.joined(&joined, record, name, reader),
+            None => Whole::Incomplete,
+        })
+    }
+
+    /// Reads the text of a record that is whole.
+    pub fn text(&mut self, text: &str, record: &Record<'_>, name: &str, reader: &mut dyn LineFormat) -> Whole {
         if let Err(fault) = self.understand(text, record.line, reader) {
             if let Some(joined) = Joined::of(text) {
-                return Ok(self.joined(&joined, record, name, reader));
+                return self.joined(&joined, record, name, reader);
             }
-            self.refuse(name, record.line, fault, bytes);
+            self.refuse(name, record.line, fault, text.as_bytes());
         }
-        self.parts(name, record.line, bytes);
-        Ok(Whole::Complete)
+        self.parts(name, record.line, text.as_bytes());
+        Whole::Complete
     }
 }

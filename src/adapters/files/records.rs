@@ -6,7 +6,7 @@ mod values;
 
 use std::io::{self, Read};
 
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 
 use crate::ports::Rejection;
 
@@ -98,6 +98,8 @@ pub(super) struct Records<R> {
     pub grows: bool,
     /// Bytes that may still be looked at a second time.
     again: usize,
+    /// Where in the stream the lines end that were given together last.
+    given: u64,
 }
 
 impl<R: Read> Records<R> {
@@ -126,6 +128,7 @@ impl<R: Read> Records<R> {
             newlines,
             grows: false,
             again: AGAIN,
+            given: 0,
         }
     }
 
@@ -137,10 +140,11 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// How far the stream was read before the record read last, or some more.
+    /// How far the stream was read before the record read last, or some more; also where that is within what is read ahead.
     pub fn behind(&self, offset: u64, newlines: u64) -> Behind<'_> {
-        let back = usize::try_from(self.offset - offset).unwrap_or(usize::MAX);
-        let end = self.start.saturating_sub(back);
+        let back = usize::try_from(self.offset.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let ahead = usize::try_from(offset.saturating_sub(self.offset)).unwrap_or(usize::MAX);
+        let end = self.start.saturating_sub(back).saturating_add(ahead);
         let from = end.saturating_sub(Behind::MOST).max(self.kept);
         Behind {
             offset,
@@ -164,6 +168,11 @@ impl<R: Read> Records<R> {
     /// Whether zero bytes were passed over since this was asked last.
     pub fn passed_zeros(&mut self) -> bool {
         std::mem::take(&mut self.zeros)
+    }
+
+    /// The same, not forgetting it.
+    pub fn has_passed_zeros(&self) -> bool {
+        self.zeros
     }
 
     /// Passes over zero bytes: who goes on at his old place in a file that was emptied leaves them, and a machine that lost power.
@@ -306,6 +315,26 @@ impl<R: Read> Records<R> {
         }
     }
 
+    /// The lines that are read ahead in a usual buffer, as far as they are text: behind one that is not it is looked anew. None where they were given before.
+    pub fn whole_lines(&self) -> &str {
+        if self.offset < self.given {
+            return "";
+        }
+        let lines = up_to_line_end(self.ahead().get(..BUFFER).unwrap_or(self.ahead()));
+        simdutf8::compat::from_utf8(lines).unwrap_or_else(|error| {
+            let valid = lines.get(..error.valid_up_to()).unwrap_or(&[]);
+            std::str::from_utf8(up_to_line_end(valid)).unwrap_or("")
+        })
+    }
+
+    /// Notes that so many bytes and lines of [`Records::whole_lines`] were read, and so many more bytes left to [`Records::line`].
+    pub fn pass(&mut self, bytes: usize, lines: u64, left: usize) {
+        self.consume(bytes);
+        self.newlines += lines;
+        self.given = self.given.max(self.offset + left as u64);
+        self.zeros &= bytes == 0;
+    }
+
     /// Passes over a line beyond the limit, keeping its beginning at the front of the buffer.
     fn skip_line(&mut self) -> io::Result<Record<'_>> {
         let head = self.ahead().get(..Rejection::RAW_LIMIT).unwrap_or(&[]).to_vec();
@@ -359,6 +388,12 @@ impl<R: Read> Read for Records<R> {
         self.consume(count);
         Ok(count)
     }
+}
+
+/// The bytes up to the last line end among them, and with it.
+fn up_to_line_end(bytes: &[u8]) -> &[u8] {
+    let end = memrchr(b'\n', bytes).map_or(0, |at| at + 1);
+    bytes.get(..end).unwrap_or(&[])
 }
 
 #[cfg(test)]

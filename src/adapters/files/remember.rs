@@ -72,6 +72,7 @@ impl Run<'_> {
 
     /// Gives what records yielded to the sink; answers how many events.
     pub fn hand_over(&mut self) -> Result<u64, Stop> {
+        self.out.identify();
         // Any JSON is such a record for who reads rows of LiteLLM's.
         let unknown = self
             .out

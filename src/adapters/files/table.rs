@@ -8,6 +8,7 @@ use std::io;
 use csv::StringRecord;
 
 use super::FileFormat;
+use super::columns::Foreign;
 use super::line::{Fault, LineFormat};
 use super::plain;
 #[cfg(not(feature = "parquet"))]
@@ -25,10 +26,11 @@ use self::written::{SEPARATED_OTHERWISE, is_no_header, is_separated_otherwise, o
 impl Run<'_> {
     /// Rows of the plain format; whether all of them were read.
     pub fn plain_table(&mut self, records: Records<Input<'_>>, name: &str) -> Result<bool, Stop> {
-        let (columns, mut told) = (self.shared.columns.clone(), super::columns::Told::default());
-        self.table(records, name, |run, header, row, line| match &columns {
-            Some(columns) => columns.csv_row(header, row, line, &mut told, &mut run.context, &mut run.out),
-            None => plain::csv_row(header, row, line, &mut run.context, &mut run.out),
+        let mut foreign = self.shared.columns.clone().map(Foreign::new);
+        let mut own = plain::Rows::default();
+        self.table(records, name, |run, header, row, line| match &mut foreign {
+            Some(foreign) => foreign.row(header, row, line, &mut run.context, &mut run.out),
+            None => own.row(header, row, line, &mut run.context, &mut run.out),
         })
     }
 

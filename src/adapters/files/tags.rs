@@ -118,15 +118,12 @@ pub(super) fn google_identity(space: &str, id: &str) -> EventId {
     }
 }
 
-/// The same where ids made by chance are the own ones of whoever wrote the record: of those that providers give alone.
+/// The same where ids made by chance are the own ones of whoever wrote the record: whether it is one of those that providers give alone.
 #[inline]
-pub(super) fn given_identity(space: &str, id: &str) -> EventId {
+pub(super) fn is_shared(id: &str) -> bool {
     // Most begin otherwise.
     let may_be = matches!(id.as_bytes().first(), Some(b'm' | b'c' | b'r' | b'g'));
-    match may_be && GIVEN.iter().any(|front| id.starts_with(front)) {
-        true => response_identity(space, id),
-        false => EventId::of(&[space.as_bytes(), id.as_bytes()]),
-    }
+    may_be && GIVEN.iter().any(|front| id.starts_with(front)) && form_of_response(id).is_some()
 }
 
 /// The identity of a call under an id that all of its witnesses have.

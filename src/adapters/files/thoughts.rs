@@ -37,8 +37,9 @@ impl Usage<'_> {
         whole: bool,
         out: &mut Output,
     ) -> Result<Tokens, Fault> {
-        // Whoever hands OpenAI's models on hands on for how long they keep what is written.
-        let openai = matches!(provider, "openai" | "azure") || model.starts_with("openai/");
+        // Whoever hands OpenAI's models on hands on for how long they keep what is written. Azure sells Claude, too.
+        let of_openai = matches!(provider, "openai" | "azure") && !model.contains("claude");
+        let openai = of_openai || model.starts_with("openai/");
         let mut counts = self.counts(shape, openai)?;
         counts.thoughts = Thoughts::of(provider, whole);
         Ok(counts.tokens(shape.input(), shape.name(), out))

@@ -4,20 +4,29 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::domain::label::Label;
+use crate::domain::price::tier_name;
 
 use super::line::{Context, Fault};
 use super::scalar::Scalar;
+use super::value::Value;
 
-/// The tier of a text: `default` is the standard one, and `auto` was asked for, which is not what was served.
-pub(super) fn of(tier: &Scalar<'_>, field: &str, context: &mut Context) -> Result<Label, Fault> {
+/// The tier of a text, for all formats: `default` is the standard one, and `auto` was asked for, which is not what was served.
+#[inline]
+pub(super) fn of<'v>(tier: impl Into<Value<'v>>, field: &str, context: &mut Context) -> Result<Label, Fault> {
+    let tier = tier.into();
     match tier.str() {
+        // Most records tell this one, or none.
+        "standard" | "" => context.label(tier, field),
+        own => named(own, field, context),
+    }
+}
+
+fn named(own: &str, field: &str, context: &mut Context) -> Result<Label, Fault> {
+    match tier_name(own) {
         "auto" => Ok(Label::EMPTY),
-        "default" => Ok(context.labels.get("standard")),
         // Prices do not ask how it is written, and neither do rows of a report.
-        own if own.bytes().any(|byte| byte.is_ascii_uppercase()) => {
-            of(&Scalar::Text(own.to_ascii_lowercase().into()), field, context)
-        }
-        _ => context.label(tier, field),
+        own if own.bytes().any(|byte| byte.is_ascii_uppercase()) => named(&own.to_ascii_lowercase(), field, context),
+        own => context.label(Value::Text(own), field),
     }
 }
 

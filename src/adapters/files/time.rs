@@ -1,6 +1,6 @@
 //! Instants from the many ways in which logs spell them.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Timelike, Utc};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
@@ -69,17 +69,109 @@ fn naive(text: &str) -> Option<NaiveDateTime> {
 }
 
 /// Reads the shapes that nearly every record has, `2026-10-20T08:15:04.120Z`, `2026-10-20 08:15:04+00:00` and an epoch in digits, without a
-/// general parser. The records of a log lie near each other: the day of the one before is most often the day of the next.
-#[derive(Default)]
+/// general parser. The records of a log lie near each other: the hour of the one before is most often the hour of the next.
 pub(super) struct Times {
     date: [u8; 10],
     day: NaiveDate,
+    /// What the time read last has in front of its minute, as [`Written`] has it, and the seconds of the day until then.
+    hour: (u64, u64),
+    until: u32,
+}
+
+/// What no text is.
+const NO_HOUR: (u64, u64) = (u64::MAX, u64::MAX);
+
+impl Default for Times {
+    fn default() -> Self {
+        Times {
+            date: [0; 10],
+            day: NaiveDate::default(),
+            hour: NO_HOUR,
+            until: 0,
+        }
+    }
+}
+
+/// A time of the commonest shape, `2026-10-20T08:15:04.120Z`, in pieces.
+struct Written {
+    /// The hour and what stands before it, in two numbers that share some bytes.
+    hour: (u64, u64),
+    /// `15:04.12`.
+    clock: u64,
+    /// `0Z`.
+    rest: [u8; 2],
+}
+
+impl Written {
+    #[inline(always)]
+    fn of(text: &str) -> Option<Self> {
+        let (text, []) = text.as_bytes().split_first_chunk::<24>()? else {
+            return None;
+        };
+        let (hour, rest) = text.split_first_chunk::<14>()?;
+        let (clock, rest) = rest.split_first_chunk::<8>()?;
+        Some(Written {
+            hour: ends(hour)?,
+            clock: u64::from_le_bytes(*clock),
+            rest: *rest.first_chunk()?,
+        })
+    }
+
+    /// Seconds and milliseconds of the hour.
+    #[inline(always)]
+    fn within_hour(&self) -> Option<(u32, u32)> {
+        const SHAPE: u64 = u64::from_le_bytes(*b"00:00.00");
+        // Carries into the highest bit of a byte what is above nine in place of a digit, or anything in place of another sign.
+        const LIMITS: u64 = u64::from_le_bytes([0x76, 0x76, 0x7f, 0x76, 0x76, 0x7f, 0x76, 0x76]);
+        let digits = self.clock ^ SHAPE;
+        let [last, zone] = self.rest;
+        let last = last.wrapping_sub(b'0');
+        if (digits | digits.wrapping_add(LIMITS)) & 0x8080_8080_8080_8080 != 0 || last > 9 || zone != b'Z' {
+            return None;
+        }
+        // Tens and ones of each pair, where its tens stand.
+        let [minutes, _, _, seconds, _, _, hundredths, _] =
+            digits.wrapping_mul(10).wrapping_add(digits >> 8).to_le_bytes();
+        let millis = u32::from(hundredths) * 10 + u32::from(last);
+        (minutes < 60 && seconds < 60).then_some((u32::from(minutes) * 60 + u32::from(seconds), millis))
+    }
+}
+
+/// The first eight and the last eight bytes.
+#[inline(always)]
+fn ends(text: &[u8]) -> Option<(u64, u64)> {
+    let (first, last) = (text.first_chunk()?, text.last_chunk()?);
+    Some((u64::from_le_bytes(*first), u64::from_le_bytes(*last)))
 }
 
 impl Times {
     /// The instant, if the text is of such a shape.
+    #[inline(always)]
     pub fn usual(&mut self, text: &str) -> Option<DateTime<Utc>> {
-        self.written(text).or_else(|| counted(text.as_bytes()))
+        self.same_hour(text).or_else(|| self.other(text))
+    }
+
+    /// The instant, if it lies in the hour of the time before and is written as that was.
+    #[inline(always)]
+    fn same_hour(&self, text: &str) -> Option<DateTime<Utc>> {
+        let written = Written::of(text)?;
+        let (seconds, millis) = written.within_hour()?;
+        if written.hour != self.hour {
+            return None;
+        }
+        let time = NaiveTime::from_num_seconds_from_midnight_opt(self.until + seconds, millis * 1_000_000)?;
+        Some(self.day.and_time(time).and_utc())
+    }
+
+    #[inline(never)]
+    fn other(&mut self, text: &str) -> Option<DateTime<Utc>> {
+        let Some(at) = self.written(text) else {
+            return counted(text.as_bytes());
+        };
+        if let Some(written) = Written::of(text) {
+            (self.hour, self.until) = (written.hour, at.num_seconds_from_midnight() / 3600 * 3600);
+        }
+        Some(at)
     }
 
     fn written(&mut self, text: &str) -> Option<DateTime<Utc>> {
@@ -99,6 +191,8 @@ impl Times {
             let year = i32::try_from(number([y1, y2, y3, y4])?).ok()?;
             self.day = NaiveDate::from_ymd_opt(year, number([m1, m2])?, number([d1, d2])?)?;
             self.date = *date;
+            // Another day has other hours.
+            self.hour = NO_HOUR;
         }
         let (hour, minute, second) = (number([h1, h2])?, number([m1, m2])?, number([s1, s2])?);
         let time = self.day.and_hms_nano_opt(hour, minute, second, nanos)?;
@@ -211,6 +305,26 @@ mod tests {
         fn whole_epochs_are_those_of_decimals(value in any::<u64>(), digits in 0..20_u32) {
             let value = value % 10_u64.saturating_pow(digits).max(1);
             prop_assert_eq!(whole_epoch(value), epoch(Decimal::from(value)));
+        }
+    }
+
+    proptest! {
+        /// Times that lie in one hour or two, some of them with a byte that is wrong.
+        #[test]
+        fn a_time_is_read_as_if_none_had_been_before(
+            times in prop::collection::vec((0..3_u32, 0..62_u32, 0..62_u32, 0..1000_u32, any::<bool>(), 0..60_usize, any::<u8>()), 1..20)
+        ) {
+            let mut times_before = Times::default();
+            for (hour, minute, second, millis, space, at, byte) in times {
+                let between = if space { ' ' } else { 'T' };
+                let text = format!("2026-10-2{}{between}{:02}:{minute:02}:{second:02}.{millis:03}Z", hour % 2, 22 + hour);
+                let mut text = text.into_bytes();
+                if let Some(slot) = text.get_mut(at) {
+                    *slot = byte % 128;
+                }
+                let text = String::from_utf8(text).unwrap();
+                prop_assert_eq!(times_before.usual(&text), Times::default().written(&text).or_else(|| counted(text.as_bytes())), "{}", text);
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
+use crate::adapters::counting::counting;
 use crate::domain::charge::Charge;
 use crate::domain::dimension::Dimension;
 use crate::domain::money::{Currency, add_exact};
@@ -13,7 +14,7 @@ use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{
     Basis, Bill, KnownBill, REPRICED, Restatement, SpendKey, SpendRows, Sums, metered_key, restatements,
 };
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::usage::{Besides, EventBatch, EventId, UsageEvent};
 use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
 #[derive(Clone)]
@@ -34,6 +35,9 @@ pub struct MemoryLedger {
     restatements: Vec<Restatement>,
     checkpoints: BTreeMap<(String, String), Checkpoint>,
     met: HashSet<EventId>,
+    /// Calls that this run has recorded.
+    of_run: HashSet<EventId>,
+    besides: Besides,
 }
 
 impl MemoryLedger {
@@ -75,6 +79,7 @@ impl MemoryLedger {
     fn observe(
         &mut self,
         event: &UsageEvent,
+        batch: &EventBatch,
         pricer: &dyn Pricer,
         now: DateTime<Utc>,
         out: &mut Recorded,
@@ -91,6 +96,8 @@ impl MemoryLedger {
                     recorded_at: now,
                 }),
             );
+            self.of_run.insert(event.id);
+            self.besides.add(batch, event.id);
             let counts = !event.is_taken_back();
             out.recorded += u64::from(counts);
             out.unpriced += u64::from(counts && !charge.is_priced());
@@ -100,7 +107,8 @@ impl MemoryLedger {
         out.duplicates += 1;
         let Some(old) = known else { return Ok(()) };
         out.known += u64::from(first_met);
-        let better = old.event.merge(*event);
+        let of_run = self.of_run.contains(&event.id);
+        let better = self.besides.join(&old.event, of_run, batch, event);
         if better != old.event {
             let charge = pricer.price(&better);
             self.move_spend(metered_key(&old.event), &Sums::of(&old.event, &old.charge), false)?;
@@ -120,13 +128,18 @@ impl MemoryLedger {
 }
 
 impl Ledger for MemoryLedger {
+    fn begin(&mut self) {
+        self.of_run.clear();
+        self.besides.clear();
+    }
+
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {
         let mut out = Recorded {
             duplicates: batch.events.repeated(),
             ..Recorded::default()
         };
         for event in batch.events.events() {
-            self.observe(event, pricer, now, &mut out)?;
+            self.observe(event, &batch.events, pricer, now, &mut out)?;
         }
         for (source, key, checkpoint) in &batch.checkpoints {
             let key = (source.clone(), key.clone());
@@ -205,6 +218,7 @@ impl Ledger for MemoryLedger {
         visit: &mut dyn FnMut(&UsageEvent, &Charge) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         let kept = self.details.values().flatten().filter(|d| period.contains(d.event.at));
+        let mut visit = counting(visit);
         for detail in kept {
             if visit(&detail.event, &detail.charge).is_break() {
                 break;

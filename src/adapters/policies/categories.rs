@@ -4,17 +4,12 @@ use std::collections::BTreeMap;
 
 use super::Patterns;
 use crate::domain::dimension::Dimension;
+use crate::domain::focus::{CATEGORIES as ALL, category};
 use crate::domain::label::Label;
-
-/// The charge categories of FOCUS.
-const ALL: [&str; 5] = ["Usage", "Purchase", "Tax", "Credit", "Adjustment"];
 
 /// Those that `categories` names, else those that the scope asks for, else usage alone, so that a credit masks nothing.
 pub(super) fn counted(named: Vec<String>, scope: &BTreeMap<Dimension, Patterns>) -> Result<Vec<String>, String> {
-    if let Some(unknown) = named
-        .iter()
-        .find(|name| !ALL.iter().any(|known| known.eq_ignore_ascii_case(name)))
-    {
+    if let Some(unknown) = named.iter().find(|name| category(name).is_none()) {
         let known = ALL.join(", ");
         return Err(format!(
             "`categories`: `{unknown}` is no charge category of FOCUS; known are {known}"

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::adapters::owners::is_owners;
 use crate::domain::amount::{amount_text, parse_amount};
 use crate::domain::budget::{Budget, BudgetPeriod, Scope, Threshold, ThresholdKind};
 use crate::domain::dimension::Dimension;
@@ -277,7 +278,7 @@ fn toml_files(folder: &Path, tests: bool) -> Result<Vec<PathBuf>, PolicyError> {
         return Ok(Vec::new());
     }
     let mut files = entries(&folder.join("budgets"))?;
-    files.retain(|(path, name)| name.ends_with(".toml") && name.ends_with(".test.toml") == tests && !path.is_dir());
+    files.retain(|(path, name)| is_owners(path) && name.ends_with(".test.toml") == tests && !path.is_dir());
     Ok(files.into_iter().map(|(path, _)| path).collect())
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::format::{add, is_other_spelling, parse};
 use super::{PriceBookError, text_of};
+use crate::adapters::owners::is_owners;
 use crate::domain::price::Book;
 
 /// The `*.toml` of a folder, by name, without the hidden files of editors and systems.
@@ -15,10 +16,7 @@ pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>, PriceBookError> {
     let mut files = Vec::new();
     for item in std::fs::read_dir(folder).map_err(failed)? {
         let path = item.map_err(failed)?.path();
-        let is_hidden = path
-            .file_name()
-            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !is_hidden && path.extension().is_some_and(|e| e == "toml") && !path.is_dir() {
+        if is_owners(&path) && !path.is_dir() {
             files.push(path);
         }
     }

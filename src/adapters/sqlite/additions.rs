@@ -5,11 +5,13 @@ use std::hash::{Hash, Hasher};
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 
-use super::codec::Broken;
+use super::codec::{Broken, Charged, PlainRow};
 use super::names::CodecError;
 use super::spend::money;
+use super::tally::{Tally, are_small};
 use crate::domain::charge::Charge;
-use crate::domain::period::Hour;
+use crate::domain::dimension::Dimensions;
+use crate::domain::period::{Hour, Seconds};
 use crate::domain::spend::{SpendKey, Sums, hash_metered, metered_dimensions, metered_key};
 use crate::domain::usage::UsageEvent;
 
@@ -19,12 +21,15 @@ pub struct Additions {
     groups: Vec<Group>,
     /// Groups by hour and dimensions.
     known: HashTable<u32>,
-    /// Of groups of several calls, with their keys.
+    /// Of groups of several usual calls.
+    tallies: Vec<Tally>,
+    /// Of groups of several calls of which one is not usual, with their keys.
     sums: Vec<(SpendKey, Sums)>,
     /// Groups by hour, in the order of the first call within it.
     order: Vec<(Hour, u32)>,
-    /// Of calls that are being added: which, the hour, the hash, and a group that may be theirs.
-    next: Vec<(u32, Hour, u64, Option<u32>)>,
+    /// Calls that are being added.
+    next: Vec<Next>,
+    seconds: Seconds,
 }
 
 /// Calls of one key. Small, since there may be one for each call: what the first of them costs stays where it is.
@@ -33,8 +38,27 @@ struct Group {
     mix: u64,
     /// The first of them.
     first: u32,
-    /// Place of the sums, where there are more.
-    sums: Option<u32>,
+    several: Several,
+}
+
+/// What several calls of a group add up to.
+#[derive(Clone, Copy)]
+enum Several {
+    /// There is one alone.
+    None,
+    /// Place of their tally.
+    Usual(u32),
+    /// Place of their sums.
+    Any(u32),
+}
+
+/// A call that is being added.
+struct Next {
+    call: u32,
+    hour: Hour,
+    mix: u64,
+    /// A group that may be its own.
+    found: Option<u32>,
 }
 
 /// The calls that are added, each with its charge, in the order of adding.
@@ -70,33 +94,36 @@ impl Additions {
     pub fn clear(&mut self) {
         self.groups.clear();
         self.known.clear();
+        self.tallies.clear();
         self.sums.clear();
     }
 
-    /// Adds the calls from the `from`th on.
-    pub fn extend(&mut self, added: Added<'_>, from: usize) -> Result<(), CodecError> {
+    /// Adds these calls, which are those from the `from`th on of all that are added.
+    pub fn extend(&mut self, calls: &[Charged<'_>], added: Added<'_>, from: usize) -> Result<(), CodecError> {
+        let from = u32::try_from(from).map_err(|_| Broken)?;
         let mut next = std::mem::take(&mut self.next);
         next.clear();
-        for n in from..added.places.len() {
-            let n = u32::try_from(n).map_err(|_| Broken)?;
-            let event = added.event(n).ok_or(Broken)?;
-            // There is nothing to be summed, and a row of nothing would stay.
-            if event.is_taken_back() {
-                continue;
-            }
-            let hour = Hour::of(event.at);
+        next.extend((from..).zip(calls).map(|(call, (event, _))| {
+            let hour = self.seconds.hour(event.at);
             let mut hasher = FxHasher::default();
             hour.hash(&mut hasher);
             hash_metered(&event.dimensions, &mut hasher);
-            next.push((n, hour, hasher.finish(), None));
-        }
+            let mix = hasher.finish();
+            let found = None;
+            Next { call, hour, mix, found }
+        }));
         // All are looked for before any is added: the processor waits for several at a time.
-        for (_, _, mix, found) in &mut next {
+        for Next { mix, found, .. } in &mut next {
             let same = |group: &u32| self.groups.get(*group as usize).is_some_and(|g| g.mix == *mix);
             *found = self.known.find(*mix, same).copied();
         }
-        for (n, hour, mix, found) in &next {
-            self.add(added, *n, (*hour, *mix), *found)?;
+        let are_small = are_small(calls);
+        for next in &next {
+            let call = calls.get((next.call - from) as usize).ok_or(Broken)?;
+            // There is nothing to be summed of what was taken back, and a row of nothing would stay.
+            if !call.0.is_taken_back() {
+                self.add(added, next, call, are_small)?;
+            }
         }
         self.next = next;
         Ok(())
@@ -106,53 +133,69 @@ impl Additions {
     fn add(
         &mut self,
         added: Added<'_>,
-        n: u32,
-        (hour, mix): (Hour, u64),
-        found: Option<u32>,
+        next: &Next,
+        (event, charge): &Charged<'_>,
+        is_small: bool,
     ) -> Result<(), CodecError> {
-        let (event, charge) = added.call(n)?;
-        let (groups, sums) = (&mut self.groups, &self.sums);
-        let dimensions = || metered_dimensions(&event.dimensions);
+        let (groups, tallies, sums) = (&mut self.groups, &self.tallies, &self.sums);
+        let are = |known: &Dimensions| {
+            known.are(&event.dimensions) || metered_dimensions(known) == metered_dimensions(&event.dimensions)
+        };
         let same = |group: &u32| {
             groups.get(*group as usize).is_some_and(|group| {
-                group.mix == mix
-                    && group.hour == hour
-                    && match group.sums {
-                        // The first call of a group of several was read long ago.
-                        Some(place) => sums
-                            .get(place as usize)
-                            .is_some_and(|(key, _)| key.dimensions == dimensions()),
-                        None => added.event(group.first).is_some_and(|first| {
-                            first.dimensions == event.dimensions
-                                || metered_dimensions(&first.dimensions) == dimensions()
-                        }),
+                group.mix == next.mix
+                    && group.hour == next.hour
+                    && match group.several {
+                        Several::None => added.event(group.first).is_some_and(|first| are(&first.dimensions)),
+                        Several::Usual(place) => tallies.get(place as usize).is_some_and(|t| are(&t.dimensions)),
+                        Several::Any(place) => sums.get(place as usize).is_some_and(|(key, _)| are(&key.dimensions)),
                     }
             })
         };
-        let group = found.filter(same).or_else(|| self.known.find(mix, same).copied());
+        let group = next
+            .found
+            .filter(same)
+            .or_else(|| self.known.find(next.mix, same).copied());
         let Some(group) = group else {
             let group = u32::try_from(groups.len()).map_err(|_| Broken)?;
             groups.push(Group {
-                hour,
-                mix,
-                first: n,
-                sums: None,
+                hour: next.hour,
+                mix: next.mix,
+                first: next.call,
+                several: Several::None,
             });
-            self.known
-                .insert_unique(mix, group, |group| groups.get(*group as usize).map_or(0, |g| g.mix));
+            self.known.insert_unique(next.mix, group, |group| {
+                groups.get(*group as usize).map_or(0, |g| g.mix)
+            });
             return Ok(());
         };
         let group = groups.get_mut(group as usize).ok_or(Broken)?;
-        let sums = match group.sums {
-            Some(place) => self.sums.get_mut(place as usize),
-            None => {
-                let (first, charge) = added.call(group.first)?;
-                group.sums = Some(u32::try_from(self.sums.len()).map_err(|_| Broken)?);
-                self.sums.push((metered_key(first), Sums::of(first, charge)));
-                self.sums.last_mut()
+        if let Several::None = group.several {
+            let (first, charge) = added.call(group.first)?;
+            group.several = match Tally::of(first, charge) {
+                Some(tally) => {
+                    self.tallies.push(tally);
+                    Several::Usual(u32::try_from(self.tallies.len() - 1).map_err(|_| Broken)?)
+                }
+                None => {
+                    self.sums.push((metered_key(first), Sums::of(first, charge)));
+                    Several::Any(u32::try_from(self.sums.len() - 1).map_err(|_| Broken)?)
+                }
+            };
+        }
+        if let Several::Usual(place) = group.several {
+            let tally = self.tallies.get_mut(place as usize).ok_or(Broken)?;
+            if is_small && tally.add(event, charge) {
+                return Ok(());
             }
+            let (first, _) = added.call(group.first)?;
+            self.sums.push((metered_key(first), tally.plain().sums()));
+            group.several = Several::Any(u32::try_from(self.sums.len() - 1).map_err(|_| Broken)?);
+        }
+        let Several::Any(place) = group.several else {
+            return Err(Broken.into());
         };
-        let (_, sums) = sums.ok_or(Broken)?;
+        let (_, sums) = self.sums.get_mut(place as usize).ok_or(Broken)?;
         sums.add_event(event, charge).map_err(money)
     }
 
@@ -174,15 +217,24 @@ impl Additions {
     /// What a group adds up to.
     pub fn row<'a>(&'a self, (_, place): (Hour, u32), added: Added<'a>) -> Result<Row<'a>, Broken> {
         let group = self.groups.get(place as usize).ok_or(Broken)?;
-        match group.sums {
-            Some(place) => self.sums.get(place as usize).map(Row::Sums).ok_or(Broken),
-            None => added.call(group.first).map(|(event, charge)| Row::Call(event, *charge)),
+        match group.several {
+            Several::Any(place) => self.sums.get(place as usize).map(Row::Sums).ok_or(Broken),
+            Several::Usual(place) => {
+                let tally = self.tallies.get(place as usize).ok_or(Broken)?;
+                Ok(Row::Plain(tally.plain()))
+            }
+            Several::None => {
+                let (event, charge) = added.call(group.first)?;
+                Ok(PlainRow::of(event, charge).map_or(Row::Call(event, *charge), Row::Plain))
+            }
         }
     }
 }
 
 /// A row of spend.
 pub enum Row<'a> {
+    /// Of usual calls.
+    Plain(PlainRow<'a>),
     /// Of one call alone.
     Call(&'a UsageEvent, Charge),
     Sums(&'a (SpendKey, Sums)),
@@ -190,10 +242,103 @@ pub enum Row<'a> {
 
 impl Row<'_> {
     /// With its key, as sums.
-    pub fn summed(self) -> (SpendKey, Sums) {
+    pub fn summed(self, hour: Hour) -> (SpendKey, Sums) {
         match self {
+            Row::Plain(plain) => (plain.key(hour), plain.sums()),
             Row::Call(event, charge) => (metered_key(event), Sums::of(event, &charge)),
             Row::Sums(row) => *row,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use chrono::DateTime;
+    use proptest::prelude::*;
+    use rust_decimal::Decimal;
+
+    use super::*;
+    use crate::domain::charge::UnpricedReason;
+    use crate::domain::dimension::Dimension;
+    use crate::domain::usage::{Bucket, EventId, Rank};
+
+    fn charged() -> impl Strategy<Value = (UsageEvent, Charge)> {
+        let count =
+            prop_oneof![3 => Just(0), 5 => 0..100_000_u64, 1 => Just(1 << 30), 1 => 0..10_000_000_000_000_000_u64];
+        let counts = prop::collection::vec(count, 3);
+        let cost = (
+            prop_oneof![8 => 0..1_000_000_i64, 1 => Just(i64::MAX), 1 => Just(-5)],
+            prop_oneof![8 => Just(9), 1 => Just(7_u32)],
+        );
+        let rare = (
+            prop::option::weighted(0.05, 1..4_u32),
+            prop::bool::weighted(0.05),
+            prop::bool::weighted(0.05),
+            prop::bool::weighted(0.05),
+        );
+        (0..3_i64, 0..3_usize, 0..3_usize, counts, cost, rare).prop_map(
+            |(hour, model, category, counts, (cost, scale), rare)| {
+                let at = DateTime::from_timestamp(1_790_000_000 + hour * 3600, 5).unwrap();
+                let mut event = UsageEvent::new(EventId([1; 16]), at, "p".into(), ["a", "b", ""][model].into());
+                event
+                    .dimensions
+                    .set(Dimension::Category, ["", "Usage", "Tax"][category].into());
+                let buckets = [Bucket::InputUncached, Bucket::Output, Bucket::VideoIn];
+                buckets
+                    .into_iter()
+                    .zip(counts)
+                    .for_each(|(bucket, count)| event.tokens.set(bucket, count));
+                event.tokens.reasoning = event.tokens.get(Bucket::Output) / 3;
+                let (searches, is_unpriced, is_reported, is_taken_back) = rare;
+                event.requests.web_searches = searches.unwrap_or(0);
+                event.reported_cost = is_reported.then(|| Decimal::new(cost / 3, scale));
+                if is_taken_back {
+                    event.tokens = Default::default();
+                    event.rank.line = Rank::TAKEN_BACK;
+                }
+                let cost = Decimal::new(cost, scale);
+                let charge = match is_unpriced {
+                    true => Charge::unpriced(UnpricedReason::NoRate, cost),
+                    false => Charge::priced(cost, "entry".into()),
+                };
+                (event, charge)
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn calls_are_summed_as_one_by_one(calls in prop::collection::vec(charged(), 0..150), together in 1..70_usize) {
+            let mut expected: BTreeMap<SpendKey, Sums> = BTreeMap::new();
+            for (event, charge) in calls.iter().filter(|(event, _)| !event.is_taken_back()) {
+                expected.entry(metered_key(event)).or_default().add(&Sums::of(event, charge)).unwrap();
+            }
+            let (events, charges): (Vec<_>, Vec<_>) = calls.iter().copied().unzip();
+            let places: Vec<u32> = (0..events.len() as u32).collect();
+            let mut additions = Additions::default();
+            for _ in 0..2 {
+                additions.clear();
+                for (from, some) in (0..).step_by(together).zip(calls.chunks(together)) {
+                    let to = from + some.len();
+                    let added = Added { events: &events, places: &places[..to], charges: &charges[..to] };
+                    let some: Vec<Charged<'_>> = some.iter().map(|(event, charge)| (event, *charge)).collect();
+                    prop_assert!(additions.extend(&some, added, from).is_ok());
+                }
+            }
+            additions.sort();
+            let added = Added { events: &events, places: &places, charges: &charges };
+            let mut found = BTreeMap::new();
+            for (hour, groups) in additions.hours() {
+                for group in groups {
+                    let Ok(row) = additions.row(*group, added) else { panic!("a row is there") };
+                    let (key, sums) = row.summed(hour);
+                    prop_assert_eq!(key.hour, hour);
+                    prop_assert!(found.insert(key, sums).is_none());
+                }
+            }
+            prop_assert_eq!(found, expected);
         }
     }
 }

@@ -178,7 +178,7 @@ pub fn expire(names: &mut StoredNames<'_>, before: DateTime<Utc>) -> Result<u64,
     u64::try_from(gone).map_err(|_| Broken.into())
 }
 
-/// Which calls a handle has met already, one bit each: for counting distinct calls without keeping their identities.
+/// Which calls a handle has met already, or a run has recorded, one bit each: for knowing them without keeping their identities.
 #[derive(Default)]
 pub struct Met(HashMap<u32, Vec<u64>, FxBuildHasher>);
 
@@ -192,6 +192,17 @@ impl Met {
         let first = *slot & bit == 0;
         *slot |= bit;
         first
+    }
+
+    /// Whether a call is noted.
+    pub fn has(&self, block: u32, position: usize) -> bool {
+        let word = self.0.get(&block).and_then(|words| words.get(position / 64));
+        word.is_some_and(|word| word & (1 << (position % 64)) != 0)
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        self.0.clear();
     }
 
     /// Notes calls that are new, and met with that.

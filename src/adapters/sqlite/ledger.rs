@@ -19,11 +19,13 @@ use super::names::{CodecError, NameCache, StoredNames};
 use super::place::Place;
 use super::spend;
 use super::{detail, failed, open, record, write_ahead};
+use crate::adapters::counting::counting;
 use crate::domain::charge::Charge;
 use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Bill, KnownBill, Restatement, SpendKey, Sums};
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::usage::{Besides, EventId, UsageEvent};
 use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
 /// A ledger in one SQLite file. Safe with several processes: each change is one immediate transaction.
@@ -41,6 +43,9 @@ pub(super) struct State {
     pub names: NameCache,
     pub index: Index,
     pub met: Met,
+    /// Calls that this run has recorded.
+    pub of_run: Met,
+    pub besides: Besides,
     pub additions: Additions,
     pub calls: Calls,
     pub summing: Summing,
@@ -158,6 +163,11 @@ fn refresh(conn: &Connection, path: &str, state: &mut State) -> Result<(), Codec
 }
 
 impl Ledger for SqliteLedger {
+    fn begin(&mut self) {
+        self.state.of_run.clear();
+        self.state.besides.clear();
+    }
+
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {
         let recorded = self.write(|conn, path, state| record::record(conn, path, state, batch, pricer, now))?;
         if self.state.new && batch.events.len() < BULK {
@@ -218,6 +228,18 @@ impl Ledger for SqliteLedger {
     fn bill_identities(&mut self) -> Result<Option<Vec<String>>, StoreError> {
         let (conn, path, _) = self.ready()?;
         bill::identities(conn, path).map(Some)
+    }
+
+    fn sources(&mut self) -> Result<Option<Vec<Label>>, StoreError> {
+        let (conn, path, _) = self.ready()?;
+        let fail = |e: rusqlite::Error| failed(path, &e);
+        let mut statement = conn
+            .prepare_cached("SELECT DISTINCT source FROM checkpoint")
+            .map_err(fail)?;
+        let found = statement
+            .query_map([], |row| Ok(Label::new(row.get_ref(0)?.as_str()?)))
+            .map_err(fail)?;
+        found.collect::<Result<_, _>>().map(Some).map_err(fail)
     }
 
     fn checkpoints(&mut self, source: &str) -> Result<Checkpoints, StoreError> {
@@ -315,7 +337,7 @@ impl Ledger for SqliteLedger {
         visit: &mut dyn FnMut(&UsageEvent, &Charge) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         let (conn, path, state) = self.ready()?;
-        detail::visit(conn, path, &mut state.names, period, visit)
+        detail::visit(conn, path, &mut state.names, period, &mut counting(visit))
     }
 
     fn recharge(&mut self, ids: &[EventId], pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recharged, StoreError> {

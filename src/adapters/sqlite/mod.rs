@@ -18,6 +18,7 @@ mod reader;
 mod record;
 mod sort;
 mod spend;
+mod tally;
 
 use std::path::Path;
 use std::time::Duration;

@@ -153,7 +153,9 @@ pub fn span(conn: &Connection, path: &str, [from, end]: [i64; 2]) -> Result<Opti
     for layer in 0..layers(conn, path)? {
         let hours: (Option<i64>, Option<i64>) = conn
             .query_row(
-                "SELECT min(no), max(no) FROM spend_part WHERE no >= ? AND no < ?",
+                // Each by itself is where the tree begins or ends; both in one are found by reading all that is between.
+                "SELECT (SELECT min(no) FROM spend_part WHERE no >= ?1 AND no < ?2),
+                        (SELECT max(no) FROM spend_part WHERE no >= ?1 AND no < ?2)",
                 [number(layer, from), number(layer, end)],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )

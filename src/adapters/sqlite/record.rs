@@ -49,30 +49,33 @@ pub fn record(
     blocks.clear();
     let mut appender = Appender::new(&names, now, &mut state.calls)?;
     let mut position = appender.len();
-    let mut fresh = (0_u32..)
-        .zip(&known)
-        .filter(|(_, known)| !**known)
-        .map(|(call, _)| call);
     let State { places, charges, .. } = state;
     places.clear();
     charges.clear();
+    let all = u32::try_from(events.len()).map_err(|_| Broken)?;
+    // Of a load mostly none is known.
+    let is_any_known = known.contains(&true);
+    match is_any_known {
+        false => places.extend(0..all),
+        true => {
+            let fresh = (0..all).zip(&known).filter(|(_, known)| !**known);
+            places.extend(fresh.map(|(call, _)| call));
+        }
+    }
     let (mut next, mut calls): (_, Vec<Charged<'_>>) = (Vec::new(), Vec::new());
     let mut costs = Total::default();
-    loop {
-        let from = places.len();
-        places.extend(fresh.by_ref().take(Calls::TOGETHER));
-        let added = places.get(from..).unwrap_or(&[]);
-        if added.is_empty() {
-            break;
-        }
+    for (from, added) in (0..).step_by(Calls::TOGETHER).zip(places.chunks(Calls::TOGETHER)) {
         next.clear();
-        next.extend(added.iter().filter_map(|place| events.get(*place as usize)));
+        match stretch(events, added) {
+            Some(stretch) => next.extend(stretch),
+            None => next.extend(added.iter().filter_map(|place| events.get(*place as usize))),
+        }
         fetch(&next);
         pricer.price_all(&next, charges);
-        if charges.len() != places.len() {
+        if charges.len() != from + added.len() {
             return Err(CodecError::Store(StoreError::Failed {
                 path: path.to_owned(),
-                cause: format!("{} of {} calls were priced", charges.len(), places.len()),
+                cause: format!("{} of {} calls were priced", charges.len(), from + added.len()),
             }));
         }
         let priced = charges.get(from..).unwrap_or(&[]);
@@ -85,26 +88,38 @@ pub fn record(
             costs.add(charge.cost).map_err(money)?;
         }
         appender.extend(&mut names, &calls, now, blocks)?;
-        additions.extend(
-            Added {
-                events,
-                places,
-                charges,
-            },
-            from,
-        )?;
+        let added = Added {
+            events,
+            places,
+            charges,
+        };
+        additions.extend(&calls, added, from)?;
     }
     outcome.cost = add_exact(outcome.cost, costs.sum().map_err(money)?).map_err(money)?;
     appender.flush(&names)?;
     for same in blocks.chunk_by(|a, b| a == b) {
         if let Some(block) = same.first() {
-            state.met.note(*block, position..position + same.len());
+            let new = position..position + same.len();
+            state.met.note(*block, new.clone());
+            state.of_run.note(*block, new);
         }
         position = 0;
     }
-    let fresh_ids = ids.iter().zip(&known).filter(|(_, known)| !**known);
-    let calls = fresh_ids.zip(blocks.iter()).map(|((id, _), block)| (*id, *block));
-    state.index.add(conn, path, calls)?;
+    match is_any_known {
+        false => {
+            ids.iter().for_each(|id| state.besides.add(&batch.events, *id));
+            let calls = ids.iter().zip(blocks.iter());
+            state.index.add(conn, path, calls.map(|(id, block)| (*id, *block)))?;
+        }
+        true => {
+            let fresh_ids = ids.iter().zip(&known).filter(|(_, known)| !**known);
+            fresh_ids
+                .clone()
+                .for_each(|(id, _)| state.besides.add(&batch.events, *id));
+            let calls = fresh_ids.zip(blocks.iter()).map(|((id, _), block)| (*id, *block));
+            state.index.add(conn, path, calls)?;
+        }
+    }
     apply(
         &mut names,
         additions,
@@ -127,6 +142,13 @@ pub fn record(
         kept.map_err(|e| CodecError::Store(failed(path, &e)))?;
     }
     Ok(outcome)
+}
+
+/// The calls of a batch that stand at these places, where nothing stands between them.
+fn stretch<'e>(events: &'e [UsageEvent], places: &[u32]) -> Option<&'e [UsageEvent]> {
+    let [first, last] = [places.first()?, places.last()?].map(|place| *place as usize);
+    let stretch = events.get(first..=last)?;
+    (stretch.len() == places.len()).then_some(stretch)
 }
 
 /// Reads a little of every part of some calls, which lie far from the processor: so it waits for many of them at a time, where it would wait for
@@ -200,7 +222,8 @@ fn improve(
                 Some(row) => *row,
                 None => blocks::call(&mut names, &packed, &later, place)?,
             };
-            let better = row.0.merge(*event);
+            let of_run = state.of_run.has(block, place);
+            let better = state.besides.join(&row.0, of_run, batch, event);
             if better == row.0 {
                 continue;
             }

@@ -2,18 +2,16 @@
 
 /// Items below which a plain sort is as fast.
 const FEW: usize = 512;
-/// Items of a bucket on average.
-const BUCKET: usize = 32;
 
-/// Sorts by value; `spare` is memory to use. `place` gives the bucket, out of the number given to it, of a value; it must not fall when values rise.
+/// Sorts by value; `spare` is memory to use. `place` gives the bucket of a value out of so many, which must not fall when values rise.
 pub fn sort_spread(values: &mut Vec<u128>, spare: &mut Vec<u128>, place: impl Fn(u128, usize) -> usize) {
-    if values.len() < FEW {
+    // As many buckets as values, counted in 32 bits.
+    let buckets = values.len();
+    if buckets < FEW || u32::try_from(buckets).is_err() {
         values.sort_unstable();
         return;
     }
-    let buckets = values.len() / BUCKET;
-    // Counting sort by bucket, then each bucket by itself: close to linear, where comparing everything is not.
-    let mut ends = vec![0_usize; buckets + 1];
+    let mut ends = vec![0_u32; buckets + 1];
     let bucket = |value: u128| place(value, buckets).min(buckets - 1);
     for value in values.iter() {
         if let Some(count) = ends.get_mut(bucket(*value) + 1) {
@@ -26,28 +24,39 @@ pub fn sort_spread(values: &mut Vec<u128>, spare: &mut Vec<u128>, place: impl Fn
         *end = sum;
     }
     spare.clear();
-    spare.resize(values.len(), 0);
+    spare.resize(buckets, 0);
     for value in values.iter() {
         let Some(next) = ends.get_mut(bucket(*value)) else {
             continue;
         };
-        if let Some(slot) = spare.get_mut(*next) {
+        if let Some(slot) = spare.get_mut(*next as usize) {
             *slot = *value;
         }
         *next += 1;
     }
-    // Each entry has moved on to where its bucket ends.
-    let mut rest = spare.as_mut_slice();
-    let mut start = 0;
-    for end in ends.iter().take(buckets) {
-        let Some((bucket, later)) = std::mem::take(&mut rest).split_at_mut_checked(end - start) else {
-            break;
-        };
-        bucket.sort_unstable();
-        rest = later;
-        start = *end;
-    }
     std::mem::swap(values, spare);
+    finish(values);
+}
+
+/// Sorts what is nearly sorted: only the few that share a bucket may be in a wrong order.
+fn finish(values: &mut [u128]) {
+    let mut before = 0;
+    for end in 0..values.len() {
+        let Some(value) = values.get(end).copied() else { return };
+        if value >= before {
+            before = value;
+            continue;
+        }
+        // Those that are larger go one place up.
+        let mut place = end;
+        while let Some([lesser, slot]) = place.checked_sub(1).and_then(|from| values.get_mut(from..=place)) {
+            if *lesser <= value {
+                break;
+            }
+            std::mem::swap(lesser, slot);
+            place -= 1;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ pub fn apply(
     }
     additions.sort();
     let (mut packed, mut body) = (Rows::default(), Vec::new());
-    let mut calls = Vec::with_capacity(Calls::TOGETHER);
+    let mut plain = Vec::with_capacity(Calls::TOGETHER);
     for (hour, groups) in additions.hours() {
         let rows = groups.iter().map(|group| additions.row(*group, added));
         let more = changed.remove(&hour);
@@ -74,18 +74,21 @@ pub fn apply(
             packed.clear();
             for row in rows {
                 match row? {
-                    Row::Call(event, charge) => {
-                        calls.push((event, charge));
-                        if calls.len() >= Calls::TOGETHER {
-                            packed.extend(&calls, names)?;
-                            calls.clear();
+                    Row::Plain(row) => {
+                        plain.push(row);
+                        if plain.len() >= Calls::TOGETHER {
+                            packed.extend(&plain, names)?;
+                            plain.clear();
                         }
+                    }
+                    Row::Call(event, charge) => {
+                        packed.push(&metered_key(event), &Sums::of(event, &charge), names)?;
                     }
                     Row::Sums((key, sums)) => packed.push(key, sums, names)?,
                 }
             }
-            packed.extend(&calls, names)?;
-            calls.clear();
+            packed.extend(&plain, names)?;
+            plain.clear();
             body.clear();
             packed.put(&mut body);
             parts::insert(names, layer, hour, &body)?;
@@ -93,7 +96,7 @@ pub fn apply(
         }
         let mut all = more.unwrap_or_default();
         for row in rows {
-            all.push(row?.summed());
+            all.push(row?.summed(hour));
         }
         add_part(names, hour, all)?;
     }
@@ -362,7 +365,10 @@ fn outermost(names: &mut StoredNames<'_>, last: bool) -> Result<Option<Hour>, Co
 fn stored(names: &StoredNames<'_>, [from, end]: [i64; 2]) -> Result<Option<(i64, i64)>, CodecError> {
     let days: (Option<i64>, Option<i64>) = names
         .conn
-        .prepare_cached("SELECT min(hour), max(hour) FROM spend_day WHERE hour >= ? AND hour < ?")
+        .prepare_cached(
+            "SELECT (SELECT min(hour) FROM spend_day WHERE hour >= ?1 AND hour < ?2),
+                    (SELECT max(hour) FROM spend_day WHERE hour >= ?1 AND hour < ?2)",
+        )
         .and_then(|mut s| s.query_row([from, end], |row| Ok((row.get(0)?, row.get(1)?))))
         .map_err(|e| CodecError::Store(failed(names.path, &e)))?;
     let both = [parts::span(names.conn, names.path, [from, end])?, days.0.zip(days.1)];

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
+use crate::adapters::owners::is_owners;
 use crate::cli::text::clean;
 use crate::domain::charge::UnpricedReason;
 use crate::domain::label::Label;
@@ -177,7 +178,7 @@ fn holders(folder: &Path) -> BTreeMap<(String, String), String> {
         let name = file.file_name().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(file.path())
             .ok()
-            .filter(|_| name.ends_with(".toml"));
+            .filter(|_| is_owners(&file.path()));
         let table = text
             .and_then(|text| text.parse::<toml::Table>().ok())
             .unwrap_or_default();

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 
 use super::{load, load_first, put, put_rows, receipt, shown};
 use crate::cli::args::day;
-use crate::cli::text::{counted, percent_change, tokens};
+use crate::cli::text::{counted, tokens};
 use crate::cli::{CliError, Context, Exit, Format, wire};
 use crate::domain::label::Label;
 use crate::domain::money::{MoneyError, add_exact, add_most};
+use crate::domain::percent::percent_change;
 use crate::domain::period::Period;
 use crate::engine::price_diff::{AsOf, ModelDiff, Side, price_diff};
 use crate::engine::report::Filter;

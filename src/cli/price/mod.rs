@@ -139,7 +139,7 @@ fn guess(name: &str, path: &Path) -> Result<BookSpec, CliError> {
             CliError::usage(format!("cannot read price book `{}`: {cause}", path.display()))
                 .hint("name a file, or a `[[price_book]]` of the settings")
         })?;
-        if path.extension().is_some_and(|e| e == "toml") {
+        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml")) {
             BookKind::Finops
         } else if text.trim_start().starts_with('[') {
             BookKind::GenaiPrices

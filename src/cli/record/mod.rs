@@ -11,6 +11,7 @@ use super::whole::Whole;
 use super::{CliError, Context, Exit, Format, wire};
 use crate::config::SourceKind;
 use crate::domain::money::{Currency, Money};
+use crate::domain::reading::PAID_REQUEST;
 use crate::engine::collect::{Collection, collect};
 use crate::engine::told_twice::{ToldTwice, any_tells_sums, first_of, lately, told_twice};
 use crate::ports::Rejection;
@@ -27,7 +28,7 @@ pub struct RecordArgs {
     #[arg(long, value_enum, value_name = "KIND", requires = "paths")]
     pub source: Option<KindArg>,
     /// The `source` dimension of what is read [default: the source of the settings that names its columns, else files]
-    #[arg(long, requires = "paths")]
+    #[arg(long, requires = "paths", value_parser = super::args::source_name)]
     pub name: Option<String>,
     /// Exit with 1 when a newly recorded call has no price
     #[arg(long)]
@@ -210,7 +211,7 @@ pub fn sentence(collection: &Collection, from: &str) -> String {
         }
     }
     if collection.paid_requests > 0 {
-        let cost = rust_decimal::Decimal::new(i64::try_from(collection.paid_requests).unwrap_or(i64::MAX), 2);
+        let cost = rust_decimal::Decimal::from(collection.paid_requests) * PAID_REQUEST;
         text.push_str(&format!(
             "; {} paid requests, {}",
             count(collection.paid_requests),

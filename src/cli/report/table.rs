@@ -7,6 +7,7 @@ use super::shown_name;
 use super::sparks::{BY_DAY, below_zero, narrowed};
 use crate::cli::text::{self, Align, Column, Cut, Room, count, counted, money, money_to, paint, tokens};
 use crate::domain::money::Money;
+use crate::domain::percent::percent_change;
 use crate::domain::spend::Sums;
 use crate::domain::usage::Bucket;
 use crate::engine::report::{Axis, AxisValue, Report, Row, Section};
@@ -236,7 +237,7 @@ impl Wanted {
         let trend = if timed || !row.is_comparable() {
             String::new()
         } else {
-            text::percent_change(row.previous.cost, sums.cost)
+            percent_change(row.previous.cost, sums.cost)
         };
         let cells = [
             (self.calls, count(sums.events)),

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::super::CliError;
 use super::super::price::load_from;
 use crate::adapters::clock::SystemClock;
+use crate::adapters::owners::is_owners;
 use crate::adapters::prices::BookPricer;
 use crate::config::Config;
 use crate::ports::{Clock, Pricer};
@@ -97,9 +98,7 @@ fn seen(config: &Config) -> Seen {
 fn files_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path());
-    let mut files: Vec<PathBuf> = paths
-        .filter(|path| path.extension().is_some_and(|e| e == "toml"))
-        .collect();
+    let mut files: Vec<PathBuf> = paths.filter(|path| is_owners(path)).collect();
     files.sort();
     files
 }

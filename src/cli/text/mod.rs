@@ -6,7 +6,7 @@ mod table;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-pub use number::{count, counted, money, money_to, percent_change, tokens};
+pub use number::{count, counted, money, money_to, tokens};
 pub use table::{Align, Column, Cut, GAP, Room, cut, fitted, natural_width, shorten, table};
 
 /// Whether the locale of the environment can show more than ASCII.

@@ -93,30 +93,6 @@ pub fn tokens(number: i128) -> String {
 /// Beyond this a count is no longer a `Decimal`; no ledger holds as much.
 const SHOWN_LIMIT: i128 = 1_000_000_000_000_000_000_000_000_000;
 
-/// The change from `before` to `after` in percent: `+12 %`, `-3 %`, `new`, or nothing where both are zero.
-#[must_use]
-pub fn percent_change(before: Decimal, after: Decimal) -> String {
-    if before.is_zero() {
-        return if after.is_zero() {
-            String::new()
-        } else {
-            "new".to_owned()
-        };
-    }
-    let change = (after - before)
-        .checked_mul(Decimal::ONE_HUNDRED)
-        .and_then(|change| change.checked_div(before.abs()));
-    match change {
-        Some(change) if change.abs() < Decimal::from(10_000) => {
-            let rounded = change.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero);
-            let sign = if rounded > Decimal::ZERO { "+" } else { "" };
-            format!("{sign}{} %", rounded.normalize())
-        }
-        Some(change) if change.is_sign_negative() => "<-9999 %".to_owned(),
-        _ => ">+9999 %".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,9 +119,5 @@ mod tests {
             assert_eq!(tokens(number), text);
         }
         assert_eq!(count(1_234_567), "1,234,567");
-        let d = |text: &str| text.parse::<Decimal>().unwrap();
-        assert_eq!(percent_change(d("100"), d("112.4")), "+12 %");
-        assert_eq!(percent_change(d("0"), d("1")), "new");
-        assert_eq!(percent_change(d("0.0001"), d("99999")), ">+9999 %");
     }
 }

@@ -27,6 +27,7 @@ pub enum Said {
 mod with_aws {
     use std::cell::RefCell;
     use std::sync::OnceLock;
+    use std::time::Duration;
 
     use chrono::TimeDelta;
     use secrecy::SecretString;
@@ -40,7 +41,7 @@ mod with_aws {
     use crate::adapters::aws::identity;
     use crate::adapters::aws::paid::{FileMeter, MemoryMeter, MonthMeter, PaidBudget, SharedBudget, TableMeter};
     use crate::adapters::aws::request::Deadline;
-    use crate::adapters::aws::s3::Bucket;
+    use crate::adapters::aws::s3::{Bucket, OutOfReach};
     use crate::adapters::aws::secrets;
     use crate::adapters::aws::signals::{AwsSignals, Feedback, Wanted, give_feedback};
     use crate::adapters::aws::sns::Sns;
@@ -52,7 +53,7 @@ mod with_aws {
     use crate::domain::label::Label;
     use crate::domain::signal::Signals;
     use crate::engine::cycle::time_for_reading;
-    use crate::engine::signals::current;
+    use crate::engine::signals::{current, unasked};
     use crate::ports::{AlertsAndOutbox, Clock as _, Ledger, Notifier, Pricer, Retention, UsageSource};
 
     impl From<Failure> for CliError {
@@ -67,28 +68,44 @@ mod with_aws {
         None
     }
 
-    /// The connection of this process, made once: looking for credentials and asking for the account take time.
-    fn connection(ctx: &Context<'_>) -> Result<Aws, CliError> {
+    /// The connection of this process, made once: looking for credentials takes time. Whoever uses it asks by himself whether the account may
+    /// be used.
+    fn unconfirmed(ctx: &Context<'_>) -> Result<Aws, CliError> {
         static CONNECTION: OnceLock<Aws> = OnceLock::new();
         if let Some(aws) = CONNECTION.get() {
             return Ok(aws.clone());
         }
         let aws = Aws::from_environment(ctx.config.aws.region.as_deref(), CallLimits::default(), &ctx.tracer)?;
-        if !ctx.config.aws.allowed_accounts.is_empty() {
-            allowed_account(ctx, &aws)?;
-        }
         Ok(CONNECTION.get_or_init(|| aws).clone())
     }
 
-    /// The account behind a connection, if it may be used.
-    fn allowed_account(ctx: &Context<'_>, aws: &Aws) -> Result<String, CliError> {
-        let account = identity::account(aws)?;
-        let allowed = &ctx.config.aws.allowed_accounts;
-        if allowed.is_empty() || allowed.contains(&account) {
-            return Ok(account);
+    /// The same to an account that may be used, which is asked once.
+    fn connection(ctx: &Context<'_>) -> Result<Aws, CliError> {
+        static CONFIRMED: OnceLock<()> = OnceLock::new();
+        let aws = unconfirmed(ctx)?;
+        if !ctx.config.aws.allowed_accounts.is_empty() && CONFIRMED.get().is_none() {
+            account(ctx, &aws)?;
+            CONFIRMED.get_or_init(|| ());
         }
-        Err(CliError::incomplete(format!("the account `{account}` is not allowed"))
-            .hint("nothing was read or written; name it in `aws.allowed_accounts`, or use other credentials"))
+        Ok(aws)
+    }
+
+    thread_local! {
+        /// Which account this run is of, or why that is not known; the run is told by its beginning.
+        static ACCOUNT: RefCell<Option<(Duration, Result<String, Failure>)>> = const { RefCell::new(None) };
+    }
+
+    /// The own account, if it may be used. A run asks once: where nobody answers, waiting takes the time that all else needs.
+    fn account(ctx: &Context<'_>, aws: &Aws) -> Result<String, Failure> {
+        let known = ACCOUNT.with(|slot| slot.borrow().clone());
+        if let Some((_, answer)) = known.filter(|(begun, _)| ctx.begun == Some(*begun)) {
+            return answer;
+        }
+        let answer = identity::allowed(aws, &ctx.config.aws.allowed_accounts);
+        if let Some(begun) = ctx.begun {
+            ACCOUNT.with(|slot| slot.replace(Some((begun, answer.clone()))));
+        }
+        answer
     }
 
     /// What the right to deliver lasts longer than delivering may take: for clocks that differ.
@@ -134,7 +151,17 @@ mod with_aws {
     /// A bucket with usage in it.
     pub fn bucket(ctx: &Context<'_>, name: &str, region: Option<&str>) -> Result<Box<dyn ObjectStore>, CliError> {
         let calls = deadline(ctx).map(|deadline| deadline.calls);
-        Ok(Box::new(Bucket::new(&connection(ctx)?, name, region).until(calls)))
+        Ok(match connection(ctx) {
+            Ok(aws) => Box::new(Bucket::new(&aws, name, region).until(calls)),
+            Err(error) => Box::new(OutOfReach(words(error))),
+        })
+    }
+
+    fn words(error: CliError) -> String {
+        match error.hint {
+            Some(hint) => format!("{}; {hint}", error.message),
+            None => error.message,
+        }
     }
 
     /// When what a run reads has to be there. Calls under way may take half of the time that is kept for evaluating.
@@ -188,7 +215,7 @@ mod with_aws {
 
     /// The bills of Cost Explorer. An account that cannot be used fails alone, when it is read.
     pub fn bills(ctx: &Context<'_>) -> Result<Vec<Box<dyn UsageSource>>, CliError> {
-        let own = connection(ctx)?;
+        let own = unconfirmed(ctx)?;
         let paid = paid(ctx, true)?;
         let mut sources: Vec<Box<dyn UsageSource>> = Vec::new();
         for given in &ctx.config.cost_explorers {
@@ -236,9 +263,9 @@ mod with_aws {
         table(given).check()
     }
 
-    /// The bills in Athena.
+    /// The bills in Athena. An account that cannot be used fails alone, too.
     pub fn queries(ctx: &Context<'_>) -> Result<Vec<Box<dyn UsageSource>>, CliError> {
-        let own = connection(ctx)?;
+        let own = unconfirmed(ctx)?;
         let mut sources: Vec<Box<dyn UsageSource>> = Vec::new();
         for given in &ctx.config.athenas {
             let options = athena::Options {
@@ -256,11 +283,7 @@ mod with_aws {
                 refresh: refresh(ctx),
                 patience: time_for_reading(time_budget(ctx)),
                 deadline: deadline(ctx),
-                // The own account is asked for already.
-                allowed_accounts: match given.role {
-                    Some(_) => ctx.config.aws.allowed_accounts.clone(),
-                    None => Vec::new(),
-                },
+                allowed_accounts: ctx.config.aws.allowed_accounts.clone(),
                 now: ctx.now,
             };
             let aws = match &given.role {
@@ -276,15 +299,21 @@ mod with_aws {
         Ok(sources)
     }
 
-    /// What AWS says about the own account.
+    /// What AWS says about the own account; what it said last and what is unknown, where it does not say which account that is.
     pub fn signals(ctx: &Context<'_>, ledger: &mut dyn Ledger, pricer: &dyn Pricer) -> Result<Vec<Signals>, CliError> {
-        let aws = connection(ctx)?;
-        let account = allowed_account(ctx, &aws)?;
         let settings = &ctx.config.aws;
         let wanted = Wanted {
             anomalies: settings.anomalies,
             budgets: settings.budgets,
             forecast: settings.forecast,
+        };
+        let known = unconfirmed(ctx).and_then(|aws| Ok((account(ctx, &aws)?, aws)));
+        let (account, aws) = match known {
+            Ok(known) => known,
+            Err(error) => {
+                let said = unasked(wanted.off(), &words(error), ledger, refresh(ctx), ctx.now)?;
+                return Ok(vec![said]);
+            }
         };
         // The sources of this run have begun its budget; without them this does, also in a process that has run before.
         let budget = paid(ctx, ctx.config.cost_explorers.is_empty())?;

@@ -152,9 +152,10 @@ pub fn given(ctx: &Context<'_>) -> Given {
     )
 }
 
-/// The file sources of the settings. Where no source is named: the logs of coding agents at their usual places, of those that are there.
+/// The file sources of the settings. Where no source is named, and no bill that is asked for: the logs of coding agents at their usual
+/// places, of those that are there.
 pub fn configured(ctx: &Context<'_>) -> Result<Vec<FileSource>, CliError> {
-    if ctx.config.sources.is_empty() {
+    if ctx.config.names_no_source() {
         let usual = SourceKind::AT_USUAL_PLACES.map(|kind| SourceConfig {
             name: format(kind).name().to_owned(),
             kind: Some(kind),

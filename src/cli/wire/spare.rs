@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::sources::{configured, of_paths};
 use crate::adapters::files::{FileSource, same_file};
+use crate::adapters::owners::is_owners;
 use crate::cli::{CliError, Context};
 use crate::config::StoreUrl;
 
@@ -42,6 +43,10 @@ pub fn spare(ctx: &Context<'_>, path: &Path, given: &[String]) -> Result<(), Cli
     {
         return refuse("a part of the settings");
     }
+    let mut channels = config.channels.iter().filter_map(|channel| channel.path.as_ref());
+    if channels.any(|kept| same_file(&config.resolve(kept), path)) {
+        return refuse("where a channel keeps what was told");
+    }
     let sources = match given {
         [] => configured(ctx),
         given => of_paths(ctx, given),
@@ -56,5 +61,5 @@ pub fn spare(ctx: &Context<'_>, path: &Path, given: &[String]) -> Result<(), Cli
 /// Whether this is a file that the owner wrote into the folder of policies.
 fn is_policy(ctx: &Context<'_>, path: &Path) -> bool {
     let inside = |path: &Path, folder: &Path| Some(path.canonicalize().ok()?.starts_with(folder.canonicalize().ok()?));
-    path.extension().is_some_and(|ending| ending == "toml") && inside(path, &ctx.config.policies_dir()).unwrap_or(false)
+    is_owners(path) && inside(path, &ctx.config.policies_dir()).unwrap_or(false)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 use rust_decimal::Decimal;
 
 use super::book::{Allowance, Book, Entry, Price};
@@ -94,7 +94,13 @@ impl Books {
     }
 
     fn charge_by(&self, cache: &mut Cache, event: &UsageEvent) -> Charge {
-        self.charge_with(self.plan_by(cache, event), event)
+        let plan = self.plan_by(cache, event);
+        // What nearly all calls are.
+        let usual = plan.only().and_then(|(segment, prepared)| {
+            let cost = prepared.usual_cost(event)?;
+            Some(Charge::priced(cost, segment.label))
+        });
+        usual.unwrap_or_else(|| self.charge_with(plan, event))
     }
 
     pub(super) fn charge_with(&self, plan: &Plan, event: &UsageEvent) -> Charge {
@@ -122,8 +128,9 @@ impl Books {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[inline]
     fn plan_by<'c>(&self, cache: &'c mut Cache, event: &UsageEvent) -> &'c Arc<Plan> {
-        let day = event.at.timestamp().div_euclid(86_400);
+        let date = event.at.naive_utc().date();
         let key = (
             event.provider(),
             event.model(),
@@ -135,12 +142,14 @@ impl Books {
             event.tier(),
             event.speed,
             event.geo,
-            day,
+            date,
         );
-        let make = || Arc::new(self.resolve(event, event.at.date_naive()));
+        let spread = event.model().index() * 31 + event.tier().index() * 7 + date.ordinal() as usize;
+        let make = || Arc::new(self.resolve(event, date));
         let Cache { plans, recent } = cache;
-        recent.resize(RECENT, None);
-        let spread = event.model().index() * 31 + event.tier().index() * 7 + usize::try_from(day).unwrap_or(0);
+        if recent.is_empty() {
+            recent.resize(RECENT, None);
+        }
         let Some(slot) = recent.get_mut(spread % RECENT) else {
             return plans.entry(key).or_insert_with(make);
         };

@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use super::book::{Above, Entry, Fees, Hours, Price, Rates, Tier};
 use super::terms::{geography_of, speed_of, tier_of};
 use super::units::{RatedUnit, rated_units};
+use super::usual::Usual;
 use crate::domain::charge::UnpricedReason;
 use crate::domain::label::Label;
 use crate::domain::money::{FINEST, MoneyError, bounded, mul_fine};
@@ -39,6 +40,7 @@ pub(super) struct Card {
     pub(super) reasoning: Option<Rated>,
     /// The units of the buckets that have a rate, where that is all that counts: no rate of reasoning, none beyond 64 bits.
     units: Option<[Option<u64>; Bucket::ALL.len()]>,
+    pub(super) usual: Option<Usual>,
 }
 
 /// All that is needed to charge calls of one (provider, model, tier, speed, geography) on one day at some hours.
@@ -165,6 +167,12 @@ impl Prepared {
             let small = card.rated().all(|rated| u64::try_from(rated.units).is_ok());
             let units = |rated: &Option<Rated>| rated.as_ref().and_then(|r| u64::try_from(r.units).ok());
             card.units = (small && card.reasoning.is_none()).then(|| card.buckets.each_ref().map(units));
+            let by_tokens = !self.by_unit && self.price_fees.request.is_none() && self.minimum.is_none();
+            card.usual = card
+                .units
+                .as_ref()
+                .filter(|_| by_tokens)
+                .and_then(|units| Usual::of(units, scale));
         }
         self.scale = scale;
         Ok(())
@@ -387,5 +395,6 @@ fn card(price: &Price, tier: Option<&Tier>, tier_name: &str, above: Option<&Abov
         buckets,
         reasoning: pick(&|rates| rates.reasoning)?,
         units: None,
+        usual: None,
     })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
@@ -14,7 +14,7 @@ use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, Rank, Requests, Unit, UnitKey, UsageEvent};
 
 /// What decides how a call is charged: provider, model, account, tier, speed, geography, day.
-pub(super) type Key = (Label, Label, Label, Label, Label, Label, i64);
+pub(super) type Key = (Label, Label, Label, Label, Label, Label, NaiveDate);
 
 /// Plans that were made, and where the last ones are found fastest.
 #[derive(Debug, Default)]
@@ -65,6 +65,16 @@ impl Plan {
         match &segment.price {
             Ok(prepared) => Ok((segment, prepared)),
             Err(reason) => Err(*reason),
+        }
+    }
+
+    /// The price at every hour, where the first book has one for all of them.
+    #[inline]
+    pub(super) fn only(&self) -> Option<(&Segment, &Prepared)> {
+        let segment = self.segments.first().filter(|_| self.reason.is_none())?;
+        match &segment.price {
+            Ok(prepared) if segment.hours.is_none() => Some((segment, prepared)),
+            _ => None,
         }
     }
 

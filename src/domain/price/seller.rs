@@ -7,11 +7,21 @@ use crate::domain::glob::glob_matches_any_case;
 /// The spelling of a provider that sells some models at another price than its namesakes, which stand in its entry's name:
 /// `azure_ai/mistral-large-latest` is no `azure/mistral-large-latest`, `bedrock_mantle/x` no `bedrock/x`.
 pub(super) fn own_prefix(provider: &str) -> &'static str {
-    match provider.trim().to_lowercase().as_str() {
-        "azure_ai" | "az.ai.inference" | "azure.ai.inference" => "azure_ai/",
-        "bedrock_mantle" | "bedrock-mantle" => "bedrock_mantle/",
-        _ => "",
+    let provider = provider.trim();
+    let is = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(provider));
+    if is(&["azure_ai", "az.ai.inference", "azure.ai.inference"]) {
+        "azure_ai/"
+    } else if is(&["bedrock_mantle", "bedrock-mantle"]) {
+        "bedrock_mantle/"
+    } else {
+        ""
     }
+}
+
+/// The one spelling of such a provider; empty for all others.
+#[must_use]
+pub fn sold_apart(provider: &str) -> &'static str {
+    own_prefix(provider).trim_end_matches('/')
 }
 
 /// Whether a name has such a seller before it.

@@ -15,6 +15,15 @@ pub fn is_standard_tier(tier: &str) -> bool {
     )
 }
 
+/// The tier that a text names, in the letters that it has: `default` is the standard one.
+#[must_use]
+pub fn tier_name(tier: &str) -> &str {
+    match tier.eq_ignore_ascii_case("default") {
+        true => "standard",
+        false => tier,
+    }
+}
+
 /// One word for each service tier, whatever a record calls it: `standard` also where it tells none.
 #[must_use]
 pub fn tier_key(tier: &str) -> String {

@@ -1,7 +1,12 @@
 //! Who a call is.
 
+mod together;
+
 use std::fmt;
 use std::hash::{Hash, Hasher};
+
+use self::together::{Block, hash_each};
+use super::UsageEvent;
 
 /// The true identity of a call, whatever file, copy or delivery it was read from: 128 bits of a cryptographic digest, so
 /// that nobody can hide spend behind a crafted collision.
@@ -51,6 +56,48 @@ impl EventId {
     }
 }
 
+/// What the identity of a call begins with that is still to be computed, as a number. No hash that begins so will be found.
+const PENDING: u128 = 0x746f_2062_6520_636f_6d70_7574 << 32;
+
+/// Calls whose identities are computed later, several at a time: one by itself takes more than twice as long.
+#[derive(Default)]
+pub struct PendingIds {
+    blocks: Vec<Block>,
+    ids: Vec<EventId>,
+}
+
+impl PendingIds {
+    /// What stands for [`EventId::of`] of a name space and an id within it, until [`PendingIds::settle`].
+    #[inline(always)]
+    pub fn of<const SPACE: usize>(&mut self, space: &[u8; SPACE], id: &[u8]) -> EventId {
+        let Some(block) = Block::of(space, id) else {
+            return EventId::of(&[space, id]);
+        };
+        // The lines of one response stand behind each other.
+        if self.blocks.last().is_none_or(|last| last.bytes != block.bytes) {
+            self.blocks.push(block);
+        }
+        EventId((PENDING | self.blocks.len() as u128).to_be_bytes())
+    }
+
+    /// Gives the calls their identities.
+    pub fn settle(&mut self, calls: &mut [UsageEvent]) {
+        if self.blocks.is_empty() {
+            return;
+        }
+        hash_each(&mut self.blocks, &mut self.ids);
+        for call in calls {
+            let place = u128::from_be_bytes(call.id.0) ^ PENDING;
+            let place = usize::try_from(place).ok().and_then(|place| place.checked_sub(1));
+            if let Some(id) = place.and_then(|place| self.ids.get(place)) {
+                call.id = *id;
+            }
+        }
+        self.blocks.clear();
+        self.ids.clear();
+    }
+}
+
 impl Hash for EventId {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.digits());
@@ -92,6 +139,10 @@ impl std::str::FromStr for EventId {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+    use proptest::prelude::*;
+
+    use super::super::Label;
     use super::*;
 
     #[test]
@@ -100,6 +151,42 @@ mod tests {
         let id = EventId::of(&[b"response", b"msg_01"]);
         assert_eq!(id.to_string().parse(), Ok(id));
         assert!("xyz".parse::<EventId>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn identities_computed_together_are_those_computed_alone(texts in prop::collection::vec("[ -~]{0,60}", 0..30)) {
+            let mut pending = PendingIds::default();
+            for _ in 0..2 {
+                let mut calls = Vec::new();
+                for (n, text) in texts.iter().enumerate() {
+                    let text = text.as_bytes();
+                    let id = match n % 3 {
+                        0 => pending.of(b"", text),
+                        1 => pending.of(b"plain", text),
+                        _ => pending.of(b"response", text),
+                    };
+                    calls.push(UsageEvent::new(id, DateTime::UNIX_EPOCH, Label::EMPTY, Label::EMPTY));
+                }
+                // Some are taken back, and one has an identity of its own.
+                if texts.len() > 9 {
+                    calls.remove(3);
+                    calls.truncate(8);
+                }
+                let own = EventId::of(&[b"own"]);
+                calls.push(UsageEvent::new(own, DateTime::UNIX_EPOCH, Label::EMPTY, Label::EMPTY));
+                pending.settle(&mut calls);
+                let spaces: [&[u8]; 3] = [b"", b"plain", b"response"];
+                let alone = texts.iter().enumerate().map(|(n, text)| EventId::of(&[spaces[n % 3], text.as_bytes()]));
+                let mut alone: Vec<EventId> = alone.collect();
+                if texts.len() > 9 {
+                    alone.remove(3);
+                    alone.truncate(8);
+                }
+                alone.push(own);
+                prop_assert_eq!(calls.iter().map(|call| call.id).collect::<Vec<_>>(), alone);
+            }
+        }
     }
 
     #[test]

@@ -1,14 +1,14 @@
-//! How several observations of one call become one, and batches in which each call stands once.
+//! How several observations of one call become one.
 
 use std::cmp::Ordering;
 
-use chrono::{DateTime, Utc};
-use hashbrown::HashTable;
+use rust_decimal::Decimal;
+use rustc_hash::FxHashMap;
 
-use super::{Bucket, Dimension, EventId, Extras, Label, Rank, Requests, Tokens, UsageEvent};
-
-#[cfg(test)]
-mod tests;
+use super::EventBatch;
+use crate::domain::dimension::{Dimension, Dimensions};
+use crate::domain::label::Label;
+use crate::domain::usage::{Bucket, EventId, Extras, Rank, Requests, Tokens, UsageEvent};
 
 /// Dimensions that describe the usage and come with it from the winning observation; all others come from the observation
 /// that the call is attributed to.
@@ -23,75 +23,22 @@ impl UsageEvent {
     /// quantities are the most that any part tells. Of tier, speed, geography and reported cost it keeps what it tells, and takes over
     /// from the other what it does not tell, unless it says that nothing was used.
     ///
-    /// The attribution (time, session, team, …) is that of the earliest observation that is no side-track copy. Names that it does not tell are
+    /// The attribution (time, session, team, …) is that of the earliest observation that is no side-track copy; of those of one moment that of the
+    /// first session, and where that is the same or none, each name is the first in the alphabet. Names that it does not tell are
     /// those of the other, but neither agent nor session of a side-track copy: a gateway knows the team, a session the project.
     ///
-    /// Both choices are a maximum over a total order, so what is chosen does not depend on the order or grouping in which
-    /// observations arrive:
+    /// Both choices are a maximum over a total order:
     ///
     /// ```text
-    /// merge(a, b) == merge(b, a)    merge(a, merge(b, c)) == merge(merge(a, b), c)    merge(a, a) == a
+    /// merge(a, b) == merge(b, a)    merge(a, a) == a
     /// ```
     ///
-    /// The grouping of three may matter to little: to what is taken over, where two lesser observations tell it differently (then that
-    /// which was met first) or one says that nothing was used; to names of observations of one moment; and to the searches of parts, where
-    /// another witness comes between them.
+    /// Of three, what is taken over from two that tell it differently is the least of what they tell. For that what an observation that does
+    /// not count has told is kept beside the call, as long as a run reads ([`Besides`]): then what is chosen does not depend on the order or
+    /// grouping in which observations come. What of cached input is taken over alone is that of the one which came first.
     #[must_use]
     pub fn merge(self, other: UsageEvent) -> UsageEvent {
-        let order = self.usage_order(&other);
-        let (usage, lesser) = match order {
-            Ordering::Less => (&other, &self),
-            Ordering::Equal | Ordering::Greater => (&self, &other),
-        };
-        let (place, beside) = if self.place_order(&other) == Ordering::Greater {
-            (&other, &self)
-        } else {
-            (&self, &other)
-        };
-        // Whoever replays a call on a side track is another agent, in another session.
-        let is_copy = place.sidechain != beside.sidechain;
-        let name = |own: Label, other: Label, of_track: bool| match own.is_empty() && !(is_copy && of_track) {
-            true => other,
-            false => own,
-        };
-        let (requests, extras) = match self.is_part_with(&other) {
-            true => (
-                self.requests.most(other.requests),
-                Extras::most(self.extras, other.extras),
-            ),
-            false => (usage.requests, usage.extras),
-        };
-        let used = usage.tokens.total() > 0 || requests != Requests::default() || !extras.is_empty();
-        let holes = Holes {
-            equal: order == Ordering::Equal,
-            fill: used,
-        };
-        let mut dimensions = place.dimensions;
-        // Copies of one record have the same names.
-        if place.dimensions != beside.dimensions {
-            for dimension in Dimension::ALL {
-                let [own, other] = [place, beside].map(|e| e.dimensions.get(dimension));
-                dimensions.set(dimension, name(own, other, dimension == Dimension::Agent));
-            }
-            for dimension in USAGE_DIMENSIONS {
-                dimensions.set(dimension, usage.dimensions.get(dimension));
-            }
-        }
-        dimensions.set(Dimension::Tier, holes.fill(usage.tier(), lesser.tier()));
-        UsageEvent {
-            id: self.id,
-            at: place.at,
-            dimensions,
-            session: name(place.session, beside.session, true),
-            sidechain: place.sidechain,
-            tokens: usage.finer(lesser),
-            requests,
-            speed: holes.fill(usage.speed, lesser.speed),
-            geo: holes.fill(usage.geo, lesser.geo),
-            extras,
-            rank: usage.rank,
-            reported_cost: holes.fill(usage.reported_cost, lesser.reported_cost),
-        }
+        joined(Observed::alone(&self), Observed::alone(&other), false).0
     }
 
     /// Whether nothing is left of it, since all that was told as this call is told as another: it counts as no call.
@@ -99,10 +46,7 @@ impl UsageEvent {
     pub fn is_taken_back(&self) -> bool {
         let rank = &self.rank;
         (rank.line == Rank::TAKEN_BACK || matches!(rank.authority, Rank::SPAN_RAISED | Rank::SPAN_NOTHING))
-            && self.tokens.total() == 0
-            && self.requests == Requests::default()
-            && self.extras.is_empty()
-            && self.reported_cost.is_none()
+            && self.tells_no_use()
     }
 
     /// Its tokens, or those of another that counts as many and alone tells of caches. What a provider sums up anew may be without.
@@ -123,9 +67,9 @@ impl UsageEvent {
         }
     }
 
-    /// Whether both are of an answer in parts.
-    fn is_part_with(&self, other: &UsageEvent) -> bool {
-        self.rank.authority == Rank::PARTS && other.rank.authority == Rank::PARTS
+    /// Whether it is of an answer in parts.
+    fn is_part(&self) -> bool {
+        self.rank.authority == Rank::PARTS
     }
 
     /// Which usage counts. What may be taken over does not decide: it may come from either.
@@ -143,257 +87,304 @@ impl UsageEvent {
             .then_with(|| key(self).cmp(&key(other)))
             .then_with(|| self.rank.authority.cmp(&other.rank.authority))
             // What counts whichever part tells it does not decide between them.
-            .then_with(|| match self.is_part_with(other) {
+            .then_with(|| match self.is_part() && other.is_part() {
                 true => Ordering::Equal,
                 false => (self.requests, self.extras).cmp(&(other.requests, other.extras)),
             })
     }
 
-    /// Which attribution counts: the lesser one.
-    fn place_order(&self, other: &UsageEvent) -> Ordering {
-        let untold = |e: &UsageEvent| {
-            let of_place = e.dimensions.iter().filter(|(d, _)| !USAGE_DIMENSIONS.contains(d));
-            let empty = of_place.filter(|(_, name)| name.is_empty()).count();
-            empty + usize::from(e.session.is_empty())
-        };
-        let names = |e: &UsageEvent| {
-            let mut place = e.dimensions;
-            USAGE_DIMENSIONS.into_iter().for_each(|d| place.set(d, Label::EMPTY));
-            place
-        };
-        let sessions = match self.session.is_empty() || other.session.is_empty() {
-            true => Ordering::Equal,
-            false => self.session.cmp(&other.session),
-        };
-        self.sidechain
-            .cmp(&other.sidechain)
-            .then_with(|| self.at.cmp(&other.at))
-            .then(sessions)
-            .then_with(
-                || match (self.dimensions, self.session) == (other.dimensions, other.session) {
-                    true => Ordering::Equal,
-                    // Who took names over comes before those who told them.
-                    false => (untold(self).cmp(&untold(other)))
-                        .then_with(|| self.session.cmp(&other.session))
-                        .then_with(|| names(self).cmp(&names(other))),
-                },
-            )
+    /// Whether two differ in nothing that may be taken over, nor in whose they are.
+    fn agrees(&self, other: &UsageEvent) -> bool {
+        self.dimensions == other.dimensions
+            && (self.session, self.sidechain) == (other.session, other.sidechain)
+            && (self.speed, self.geo) == (other.speed, other.geo)
+            && self.reported_cost == other.reported_cost
+            && self.is_part() == other.is_part()
     }
 }
 
-/// How what the usage that counts does not tell is taken over from the other observation.
+/// What one observation may tell and another not.
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
+struct Told {
+    /// All but provider and model.
+    dimensions: Dimensions,
+    session: Label,
+    speed: Label,
+    geo: Label,
+    cost: Option<Decimal>,
+}
+
+impl Told {
+    fn of(call: &UsageEvent) -> Told {
+        let mut dimensions = call.dimensions;
+        dimensions.set(Dimension::Provider, Label::EMPTY);
+        dimensions.set(Dimension::Model, Label::EMPTY);
+        Told {
+            dimensions,
+            session: call.session,
+            speed: call.speed,
+            geo: call.geo,
+            cost: call.reported_cost,
+        }
+    }
+
+    /// What it tells, and what it does not tell from another.
+    fn or(self, other: Told) -> Told {
+        self.each(other, first, first)
+    }
+
+    /// Of each the least that either tells.
+    fn least(self, other: Told) -> Told {
+        self.each(other, least, least)
+    }
+
+    fn each(
+        self,
+        other: Told,
+        name: fn(Label, Label) -> Label,
+        cost: fn(Option<Decimal>, Option<Decimal>) -> Option<Decimal>,
+    ) -> Told {
+        let mut dimensions = self.dimensions;
+        for dimension in Dimension::ALL {
+            let [own, other] = [&self, &other].map(|told| told.dimensions.get(dimension));
+            dimensions.set(dimension, name(own, other));
+        }
+        Told {
+            dimensions,
+            session: name(self.session, other.session),
+            speed: name(self.speed, other.speed),
+            geo: name(self.geo, other.geo),
+            cost: cost(self.cost, other.cost),
+        }
+    }
+
+    /// The same with what comes with the usage from another.
+    fn used(self, usage: &Told) -> Told {
+        let mut dimensions = self.dimensions;
+        dimensions.set(Dimension::Tier, usage.dimensions.get(Dimension::Tier));
+        Told {
+            dimensions,
+            session: self.session,
+            ..*usage
+        }
+    }
+
+    /// What it tells of a call on the same track, or on another: whoever replays a call on a side track is another agent, in another session.
+    fn of_track(mut self, same: bool) -> Told {
+        if !same {
+            self.dimensions.set(Dimension::Agent, Label::EMPTY);
+            self.session = Label::EMPTY;
+        }
+        self
+    }
+}
+
+fn first<T: PartialEq + Default>(one: T, other: T) -> T {
+    if one == T::default() { other } else { one }
+}
+
+fn least<T: Ord + Default>(one: T, other: T) -> T {
+    let none = T::default();
+    if one == none || (other != none && other < one) {
+        other
+    } else {
+        one
+    }
+}
+
+/// What observations of a call have told beyond what the call tells, while more of them may come.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Beside {
+    /// What the observations that count tell themselves; what the call has beyond that is taken over.
+    own: Told,
+    /// The least that any of them tells.
+    least: Told,
+    /// The most that parts of an answer tell.
+    parts: (Requests, Label),
+}
+
+/// A call as it is known so far.
 #[derive(Clone, Copy)]
-struct Holes {
-    /// Neither counts before the other.
-    equal: bool,
-    /// Whether anything is taken over.
-    fill: bool,
+struct Observed<'a> {
+    call: &'a UsageEvent,
+    beside: Option<&'a Beside>,
 }
 
-impl Holes {
-    fn fill<T: Ord + Default>(self, told: T, other: T) -> T {
-        if self.equal {
-            told.max(other)
-        } else if self.fill && told == T::default() {
-            other
-        } else {
-            told
+impl<'a> Observed<'a> {
+    /// By one observation, or by several that agree.
+    fn alone(call: &'a UsageEvent) -> Self {
+        Observed { call, beside: None }
+    }
+
+    fn own(&self) -> Told {
+        self.beside.map_or_else(|| Told::of(self.call), |beside| beside.own)
+    }
+
+    fn least(&self) -> Told {
+        self.beside.map_or_else(|| Told::of(self.call), |beside| beside.least)
+    }
+
+    fn parts(&self) -> (Requests, Label) {
+        match (self.call.is_part(), self.beside) {
+            (true, _) => (self.call.requests, self.call.extras),
+            (false, Some(beside)) => beside.parts,
+            (false, None) => Default::default(),
         }
     }
 }
 
-/// Calls after which a batch gets room for all that it may hold.
-const MANY: usize = 512;
-/// Observations that are looked for before any of them is added.
-const TOGETHER: usize = 64;
+/// Makes one call of two, and tells what is to be kept beside it. What was `recorded` before stands before what is of the same moment, and what it
+/// tells before what else is taken over.
+fn joined(one: Observed<'_>, other: Observed<'_>, recorded: bool) -> (UsageEvent, Option<Beside>) {
+    let (a, b) = (one.call, other.call);
+    let order = a.usage_order(b);
+    let (usage, lesser) = match order {
+        Ordering::Less => (b, a),
+        Ordering::Equal | Ordering::Greater => (a, b),
+    };
+    let most = || {
+        let (one, other) = (one.parts(), other.parts());
+        (one.0.most(other.0), Extras::most(one.1, other.1))
+    };
+    let (requests, extras) = match usage.is_part() {
+        true => most(),
+        false => (usage.requests, usage.extras),
+    };
+    let tokens = usage.finer(lesser);
+    if one.beside.is_none() && other.beside.is_none() && a.agrees(b) {
+        let at = a.at.min(b.at);
+        let call = UsageEvent {
+            at,
+            tokens,
+            requests,
+            extras,
+            ..*usage
+        };
+        return (call, None);
+    }
 
-/// Observations with each call once: further ones of the same call are merged as they come.
+    let [own_of_a, own_of_b] = [one.own(), other.own()];
+    let session = |own: &Told| (own.session.is_empty(), own.session);
+    let earlier = (a.sidechain, a.at)
+        .cmp(&(b.sidechain, b.at))
+        .then_with(|| match recorded {
+            true => Ordering::Equal,
+            false => session(&own_of_a).cmp(&session(&own_of_b)),
+        });
+    let place = if earlier == Ordering::Greater { b } else { a };
+    let own_of = |order: Ordering| match order {
+        Ordering::Greater => own_of_a,
+        Ordering::Less => own_of_b,
+        Ordering::Equal if recorded => own_of_a,
+        Ordering::Equal => own_of_a.least(own_of_b),
+    };
+    let own = own_of(earlier.reverse()).used(&own_of(order));
+    let of_track = |told: Told, call: &UsageEvent| told.of_track(call.sidechain == place.sidechain);
+    let rest = match recorded {
+        true => of_track(Told::of(a), a).or(of_track(Told::of(b), b)),
+        false => of_track(one.least(), a).least(of_track(other.least(), b)),
+    };
+    let mut told = own.or(rest);
+    if usage.tokens.total() == 0 && requests == Requests::default() && extras.is_empty() {
+        told = told.used(&own);
+    }
+    let mut dimensions = told.dimensions;
+    dimensions.set(Dimension::Provider, usage.provider());
+    dimensions.set(Dimension::Model, usage.model());
+    let call = UsageEvent {
+        id: a.id,
+        at: place.at,
+        dimensions,
+        session: told.session,
+        sidechain: place.sidechain,
+        tokens,
+        requests,
+        speed: told.speed,
+        geo: told.geo,
+        extras,
+        rank: usage.rank,
+        reported_cost: told.cost,
+    };
+    let parts = most();
+    let beside = Beside {
+        own,
+        least: rest,
+        parts,
+    };
+    let tells_all = own == told && rest == told && (usage.is_part() || parts == Default::default());
+    (call, (!tells_all).then_some(beside))
+}
+
+/// What is kept beside the calls that a run meets, so that the order in which it meets their observations makes no difference: two threads
+/// that read take turns as it happens. Little has to be, for calls alone whose observations differ in what they tell.
 #[derive(Clone, Debug, Default)]
-pub struct EventBatch {
-    events: Vec<UsageEvent>,
-    /// Of each event. They are compared far more often than the rest is read, and lie together here.
-    ids: Vec<EventId>,
-    places: HashTable<u32>,
-    repeated: u64,
-    /// The first and the last time of an observation.
-    span: Option<(DateTime<Utc>, DateTime<Utc>)>,
-}
+pub struct Besides(FxHashMap<EventId, Beside>);
 
-impl EventBatch {
-    /// Calls that are recorded at once: 21 MB of memory, held twice (being filled, being recorded).
-    pub const ENOUGH: usize = 81_920;
-    /// Calls of a batch that nobody could record so far; a kill loses at most this much work.
-    pub const FULL: usize = Self::ENOUGH / 5 * 6;
+impl Besides {
+    /// Calls of which something is kept, in 26 MB; a further one is taken to tell all that it has itself.
+    const MOST: usize = 114_688;
 
-    /// Adds an observation.
-    pub fn push(&mut self, observation: &UsageEvent) {
-        self.push_from(observation, observation.dimensions.get(Dimension::Source));
+    fn of(&self, id: EventId) -> Option<&Beside> {
+        if self.0.is_empty() { None } else { self.0.get(&id) }
     }
 
-    /// Adds an observation as one of a source, where it names none itself.
-    pub fn push_from(&mut self, observation: &UsageEvent, source: Label) {
-        self.widen(observation.at);
-        if let Some(place) = self.place(observation.id) {
-            self.merge(place, observation, source);
-            return;
-        }
-        let (ids, digits) = (&mut self.ids, observation.id.digits());
-        // A batch is cut long before its places need more than 32 bits.
-        let place = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-        self.places.insert_unique(digits, place, |place| digits_of(ids, *place));
-        ids.push(observation.id);
-        // A call is large: it is copied once, to where it stays.
-        self.events.push(*observation);
-        if let Some(event) = self.events.last_mut() {
-            event.dimensions.set(Dimension::Source, source_of(observation, source));
-        }
-    }
-
-    /// Where a call of the batch stands.
-    #[inline(always)]
-    fn place(&self, id: EventId) -> Option<u32> {
-        let same = |place: &u32| self.ids.get(*place as usize) == Some(&id);
-        self.places.find(id.digits(), same).copied()
-    }
-
-    /// From when to when the calls were made, at least.
-    #[must_use]
-    pub fn span(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-        self.span
-    }
-
-    #[inline(always)]
-    fn widen(&mut self, at: DateTime<Utc>) {
-        match &mut self.span {
-            Some((first, last)) if at >= *first && at <= *last => {}
-            Some((_, last)) if at > *last => *last = at,
-            Some((first, _)) => *first = at,
-            None => self.span = Some((at, at)),
-        }
-    }
-
-    /// Makes one call of two observations.
-    fn merge(&mut self, place: u32, observation: &UsageEvent, source: Label) {
-        self.repeated += 1;
-        if let Some(event) = self.events.get_mut(place as usize) {
-            let mut observation = *observation;
-            let source = source_of(&observation, source);
-            observation.dimensions.set(Dimension::Source, source);
-            let better = event.merge(observation);
-            if better != *event {
-                *event = better;
-                self.widen(better.at);
+    fn keep(&mut self, id: EventId, beside: Option<Beside>) {
+        match beside {
+            Some(beside) if self.0.len() < Self::MOST || self.0.contains_key(&id) => {
+                self.0.insert(id, beside);
             }
+            Some(_) => {}
+            None if self.0.is_empty() => {}
+            None => drop(self.0.remove(&id)),
         }
     }
 
-    /// Adds observations as ones of a source, but for those that name one themselves.
-    pub fn extend_from(&mut self, observations: &[UsageEvent], source: Label) {
-        self.grow(observations.len());
-        // A large batch lies far from the processor: all are looked for first, so that it waits for several at a time and not for each.
-        let mut met = [None; TOGETHER];
-        for some in observations.chunks(TOGETHER) {
-            for (met, observation) in met.iter_mut().zip(some) {
-                *met = self.place(observation.id);
-            }
-            for (met, observation) in met.iter().zip(some) {
-                match met {
-                    Some(place) => self.merge(*place, observation, source),
-                    // One of these may have come before it just now.
-                    None => self.push_from(observation, source),
-                }
-            }
+    /// Makes one call of what was merged so far and an observation.
+    #[must_use]
+    pub(super) fn merge(&mut self, known: &UsageEvent, observation: &UsageEvent) -> UsageEvent {
+        let beside = self.of(known.id).copied();
+        let known = Observed {
+            call: known,
+            beside: beside.as_ref(),
+        };
+        let (call, beside) = joined(known, Observed::alone(observation), false);
+        self.keep(call.id, beside);
+        call
+    }
+
+    /// Notes a call of a batch that was not known.
+    pub fn add(&mut self, batch: &EventBatch, id: EventId) {
+        if let Some(beside) = batch.besides().of(id) {
+            self.keep(id, Some(*beside));
         }
     }
 
-    /// Makes room for so many more calls: in a batch of many for all that it may hold, since growing it step by step would copy it
-    /// several times.
-    fn grow(&mut self, more: usize) {
-        if self.events.len() >= MANY && self.events.capacity() < Self::FULL {
-            self.reserve(Self::FULL + MANY.max(more));
+    /// Makes one call of a recorded one and what a batch has of it. One that was recorded before this run keeps its source and names, where the
+    /// other is of the same moment: whoever reads it once more, under another name or with other settings, takes nothing away.
+    #[must_use]
+    pub fn join(&mut self, recorded: &UsageEvent, of_run: bool, batch: &EventBatch, call: &UsageEvent) -> UsageEvent {
+        let id = recorded.id;
+        let beside = self.of(id).copied();
+        let known = Observed {
+            call: recorded,
+            beside: beside.as_ref(),
+        };
+        let more = Observed {
+            call,
+            beside: batch.besides().of(id),
+        };
+        let (call, beside) = joined(known, more, !of_run);
+        if of_run {
+            self.keep(id, beside);
         }
+        call
     }
 
-    /// Whether it is worth it to record it.
-    #[must_use]
-    pub fn is_enough(&self) -> bool {
-        self.events.len() >= Self::ENOUGH
-    }
-
-    /// Whether it has to be recorded.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.events.len() >= Self::FULL
-    }
-
-    fn reserve(&mut self, calls: usize) {
-        self.events.reserve_exact(calls.saturating_sub(self.events.len()));
-        self.ids.reserve_exact(calls.saturating_sub(self.ids.len()));
-        let more = calls.saturating_sub(self.places.len());
-        self.places.reserve(more, |place| digits_of(&self.ids, *place));
-    }
-
-    /// The calls in the order of their first observation.
-    #[must_use]
-    pub fn events(&self) -> &[UsageEvent] {
-        &self.events
-    }
-
-    /// Their identities.
-    #[must_use]
-    pub fn ids(&self) -> &[EventId] {
-        &self.ids
-    }
-
-    /// How many calls.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.events.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.events.is_empty()
-    }
-
-    /// Observations that repeated a call of the batch.
-    #[must_use]
-    pub fn repeated(&self) -> u64 {
-        self.repeated
-    }
-
-    /// Empties it; the memory is kept for the next batch.
+    /// Forgets all of them.
     pub fn clear(&mut self) {
-        self.events.clear();
-        self.ids.clear();
-        self.places.clear();
-        (self.repeated, self.span) = (0, None);
+        self.0.clear();
     }
 }
 
-/// The source that an observation names, else this one.
-fn source_of(observation: &UsageEvent, source: Label) -> Label {
-    match observation.dimensions.get(Dimension::Source) {
-        Label::EMPTY => source,
-        named => named,
-    }
-}
-
-fn digits_of(ids: &[EventId], place: u32) -> u64 {
-    ids.get(place as usize).map_or(0, |id| id.digits())
-}
-
-impl<'a> Extend<&'a UsageEvent> for EventBatch {
-    fn extend<I: IntoIterator<Item = &'a UsageEvent>>(&mut self, observations: I) {
-        observations.into_iter().for_each(|o| self.push(o));
-    }
-}
-
-impl FromIterator<UsageEvent> for EventBatch {
-    fn from_iter<I: IntoIterator<Item = UsageEvent>>(observations: I) -> Self {
-        let mut batch = EventBatch::default();
-        observations.into_iter().for_each(|o| batch.push(&o));
-        batch
-    }
-}
+#[cfg(test)]
+mod tests;

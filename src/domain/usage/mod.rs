@@ -1,6 +1,7 @@
 //! One call to a model as observed in some log, normalised to disjoint token buckets, and how several observations of the
 //! same call become one.
 
+mod batch;
 mod extras;
 mod id;
 mod merge;
@@ -13,9 +14,10 @@ use serde::{Deserialize, Serialize};
 use super::dimension::{Dimension, Dimensions};
 use super::label::Label;
 
+pub use batch::EventBatch;
 pub use extras::{Extras, MAX_UNITS, SearchContext, Unit, UnitKey};
-pub use id::EventId;
-pub use merge::{EventBatch, USAGE_DIMENSIONS};
+pub use id::{EventId, PendingIds};
+pub use merge::{Besides, USAGE_DIMENSIONS};
 pub use rank::Rank;
 
 /// The disjoint token buckets: a call's tokens are the sum over them, a call's price too. The order is the order of storage.
@@ -163,6 +165,12 @@ impl Tokens {
         Bucket::ALL.into_iter().zip(self.buckets.iter().copied())
     }
 
+    /// The counts in storage order.
+    #[inline]
+    pub(crate) fn counts(&self) -> &[u64; Bucket::ALL.len()] {
+        &self.buckets
+    }
+
     /// In each bucket something that is zero where all of these have zero, and at least as large as the largest.
     pub(crate) fn counted<'a>(all: impl Iterator<Item = &'a Tokens>) -> Tokens {
         let mut bits = Tokens::default();
@@ -255,6 +263,7 @@ pub struct UsageEvent {
 impl UsageEvent {
     /// An observation with only identity, time, provider and model set: the start for an adapter's record.
     #[must_use]
+    #[inline]
     pub fn new(id: EventId, at: DateTime<Utc>, provider: Label, model: Label) -> Self {
         let mut dimensions = Dimensions::default();
         dimensions.set(Dimension::Provider, provider);
@@ -307,6 +316,20 @@ impl UsageEvent {
         let (thousands, rest) = (longest / 1000 * 1000, longest % 1000);
         extras.longest_prompt = Some(thousands + if rest == 0 { 0 } else { 500 });
         self.extras = extras.label().unwrap_or(self.extras);
+    }
+
+    /// Whether it counts nothing that has a price: no token, no request and no unit. How much a search reads is no search.
+    #[must_use]
+    pub fn counts_nothing(&self) -> bool {
+        self.tokens.total() == 0
+            && self.requests == Requests::default()
+            && (self.extras.is_empty() || Extras::of(self.extras).units().is_empty())
+    }
+
+    /// Whether it tells no use: it counts nothing, and no cost of it is reported.
+    #[must_use]
+    pub fn tells_no_use(&self) -> bool {
+        self.reported_cost.is_none() && self.counts_nothing()
     }
 
     /// The provider.

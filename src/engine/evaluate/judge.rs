@@ -59,7 +59,7 @@ impl Muting {
             // then: of a height that was told in no way yet that is not enough.
             ThresholdKind::Forecast
                 if reaches(self.spent)
-                    || (before.told_firing && reaches(self.spent.and(Some(exact_percent(status, status.spent))))) =>
+                    || (before.told_firing && reaches(self.spent.and(Some(status.exact_percent(status.spent))))) =>
             {
                 Some("inhibited: the budget is already spent")
             }
@@ -80,7 +80,7 @@ pub(super) fn judge(status: &BudgetStatus, threshold: &Threshold, before: &Alert
         // What came in late: it is told once, and over at the next evaluation. What fired before ends here.
         let unseen =
             before.version == 0 || (before.state == State::Resolved && before.evaluated_at < status.period.end);
-        let is_above = exact_percent(status, status.spent) >= threshold.percent;
+        let is_above = status.exact_percent(status.spent) >= threshold.percent;
         return if threshold.kind == ThresholdKind::Actual && lately && unseen && is_above {
             Verdict::Above
         } else {
@@ -90,7 +90,7 @@ pub(super) fn judge(status: &BudgetStatus, threshold: &Threshold, before: &Alert
     let cleared = |otherwise| changed(status, before).unwrap_or(otherwise);
     let found = match threshold.kind {
         ThresholdKind::Actual => verdict(
-            exact_percent(status, status.spent),
+            status.exact_percent(status.spent),
             threshold.percent,
             threshold.percent,
             cleared("spend was restated below the threshold"),
@@ -99,7 +99,7 @@ pub(super) fn judge(status: &BudgetStatus, threshold: &Threshold, before: &Alert
             Some(f) => {
                 let clear = threshold.percent - Decimal::from(HYSTERESIS);
                 verdict(
-                    exact_percent(status, f.end),
+                    status.exact_percent(f.end),
                     threshold.percent,
                     clear,
                     cleared("the forecast has fallen below the threshold"),
@@ -125,7 +125,7 @@ pub(super) fn judge(status: &BudgetStatus, threshold: &Threshold, before: &Alert
 fn may_reach(status: &BudgetStatus, threshold: &Threshold, value: Decimal) -> bool {
     let counted = status.budget.count_unpriced || status.unpriced_events == 0;
     let most = add_most(value, status.unpriced_worst_case);
-    !counted && most.is_ok_and(|most| exact_percent(status, most) >= threshold.percent)
+    !counted && most.is_ok_and(|most| status.exact_percent(most) >= threshold.percent)
 }
 
 /// Missing data makes spend look smaller than it is.
@@ -150,10 +150,4 @@ fn changed(status: &BudgetStatus, before: &Alert) -> Option<&'static str> {
         (false, true) => Some(CHANGED),
         (false, false) => None,
     }
-}
-
-/// Percent of the amount, unrounded.
-pub(super) fn exact_percent(status: &BudgetStatus, value: Decimal) -> Decimal {
-    let percent = (value * Decimal::ONE_HUNDRED).checked_div(status.budget.amount.amount());
-    percent.unwrap_or(if value.is_zero() { Decimal::ZERO } else { Decimal::MAX })
 }

@@ -81,9 +81,31 @@ impl BudgetStatus {
             "the period has not begun"
         } else if self.budget.counts_no_calls().is_some() {
             "no forecast: the budget is not in the currency of calls"
+        } else if self.is_bare {
+            "no forecast without spend in eight weeks"
         } else {
             "no forecast below 3 complete days"
         }
+    }
+
+    /// The same of a period that goes on, where the end is named and not known.
+    #[must_use]
+    pub fn unknown_end(&self) -> &'static str {
+        match self.is_bare {
+            true => "unknown: nothing was spent in eight weeks",
+            false => "unknown: fewer than 3 complete days",
+        }
+    }
+
+    /// Percent of the amount, unrounded: as many as there are where the amount is nothing and anything is spent of it, which credits are not.
+    #[must_use]
+    pub fn exact_percent(&self, value: Decimal) -> Decimal {
+        let percent = value.checked_mul(Decimal::ONE_HUNDRED);
+        let percent = percent.and_then(|hundredfold| hundredfold.checked_div(self.budget.amount.amount()));
+        percent.unwrap_or(match value > Decimal::ZERO {
+            true => Decimal::MAX,
+            false => Decimal::ZERO,
+        })
     }
 
     /// Percent of the amount that is spent, to one decimal; a budget of nothing is spent by anything, and one of which something is left
@@ -100,13 +122,8 @@ impl BudgetStatus {
     }
 
     fn percent_to(&self, value: Decimal, places: u32) -> Decimal {
-        let amount = self.budget.amount.amount();
-        let percent = (value * Decimal::ONE_HUNDRED).checked_div(amount);
-        let percent = percent.unwrap_or(if value.is_zero() {
-            Decimal::ZERO
-        } else {
-            Decimal::from(999)
-        });
+        let percent = Some(self.exact_percent(value)).filter(|percent| *percent < Decimal::MAX);
+        let percent = percent.unwrap_or(Decimal::from(999));
         let rounded = percent.round_dp(places);
         if percent < Decimal::ONE_HUNDRED && rounded >= Decimal::ONE_HUNDRED {
             Decimal::ONE_HUNDRED - Decimal::new(1, places)

@@ -12,6 +12,7 @@ use crate::domain::budget::{BudgetPeriod, Threshold, ThresholdKind};
 use crate::domain::forecast::Forecast;
 use crate::domain::money::Money;
 use crate::domain::notification::{Fact, Notification, Severity, Told};
+use crate::domain::percent::percent_change;
 use crate::domain::period::Calendar;
 
 /// An amount as people read it: `$1,240.00`, with cents; other currencies by code.
@@ -260,7 +261,7 @@ pub fn facts(status: &BudgetStatus) -> Vec<Fact> {
             facts.push(fact("Projected end", range));
             facts.push(fact("Runs out", runs_out(status, f)));
         }
-        None => facts.push(fact("Projected end", "unknown: fewer than 3 complete days".to_owned())),
+        None => facts.push(fact("Projected end", status.unknown_end().to_owned())),
     }
     facts
 }
@@ -282,19 +283,10 @@ pub fn lines(status: &BudgetStatus) -> Vec<String> {
     for c in &status.contributors {
         let name = if c.name.is_empty() { "(none)" } else { c.name.as_str() };
         let compared = c.before.map(|before| {
-            let change = ((c.cost - before) * Decimal::ONE_HUNDRED).checked_div(before.abs());
-            // A little less is no change: `+0 %`.
-            let change = change.map(|percent| percent.round());
-            let change = change.map_or_else(
-                || "new".to_owned(),
-                |percent| {
-                    format!(
-                        "{}{} %",
-                        if percent.is_sign_negative() { "" } else { "+" },
-                        percent.round()
-                    )
-                },
-            );
+            let change = match percent_change(before, c.cost) {
+                none if none.is_empty() => "0 %".to_owned(),
+                change => change,
+            };
             let before = amount(before, status);
             let when = match status.budget.period {
                 BudgetPeriod::Calendar(Calendar::Day) => "the day before".to_owned(),

@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::domain::contract::Terms;
 use crate::domain::label::Label;
+use crate::domain::money::MoneyError;
 use crate::domain::period::{Calendar, Hour, Period};
+use crate::domain::spend::{Basis, SpendKey, Sums};
 
 /// Hours of a week.
 const WEEK_HOURS: i64 = 7 * 24;
@@ -150,6 +153,21 @@ impl BilledDays {
             last
         })
     }
+}
+
+pub(super) fn effective(terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(SpendKey, Sums), MoneyError> {
+    let at = key.hour.start();
+    let cost = |amount| Ok(terms.agreed(&key.dimensions, at, amount)?.effective);
+    let key = SpendKey {
+        basis: Basis::Effective,
+        ..*key
+    };
+    let sums = Sums {
+        cost: cost(sums.cost)?,
+        unpriced_worst_case: cost(sums.unpriced_worst_case)?,
+        ..*sums
+    };
+    Ok((key, sums))
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ use crate::domain::budget::Scope;
 use crate::domain::charge::Charge;
 use crate::domain::contract::Terms;
 use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
 use crate::domain::money::{Currency, MoneyError, add_exact};
 use crate::domain::period::{Hour, Period};
 use crate::domain::price::{AllowancePeriod, Books, FreeSearches};
@@ -38,7 +39,7 @@ use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
 use allowance::{Allowances, is_searching, searching};
-use billed::month;
+use billed::{effective, month};
 use fill::{Fill, is_purchase, is_refund, is_usage};
 use known::{Elsewhere, Known, Purchases, whole_months};
 use names::Names;
@@ -249,21 +250,6 @@ impl View {
     }
 }
 
-fn effective(terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(SpendKey, Sums), MoneyError> {
-    let at = key.hour.start();
-    let cost = |amount| Ok(terms.agreed(&key.dimensions, at, amount)?.effective);
-    let key = SpendKey {
-        basis: Basis::Effective,
-        ..*key
-    };
-    let sums = Sums {
-        cost: cost(sums.cost)?,
-        unpriced_worst_case: cost(sums.unpriced_worst_case)?,
-        ..*sums
-    };
-    Ok((key, sums))
-}
-
 impl Ledger for View {
     fn spend(&mut self, period: Period, visit: &mut dyn FnMut(&SpendKey, &Sums)) -> Result<(), StoreError> {
         if let Some(scope) = self.fill.clone() {
@@ -323,6 +309,10 @@ impl Ledger for View {
         Ok(rows.filter_map(|(key, _, free)| Some((key, free?))).collect())
     }
 
+    fn begin(&mut self) {
+        self.inner.begin();
+    }
+
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {
         self.inner.record(batch, pricer, now)
     }
@@ -358,6 +348,10 @@ impl Ledger for View {
 
     fn bill_identities(&mut self) -> Result<Option<Vec<String>>, StoreError> {
         self.inner.bill_identities()
+    }
+
+    fn sources(&mut self) -> Result<Option<Vec<Label>>, StoreError> {
+        self.inner.sources()
     }
 
     fn checkpoints(&mut self, source: &str) -> Result<Checkpoints, StoreError> {

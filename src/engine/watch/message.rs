@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use super::{Telling, fact, runs, unpriced};
+use super::{Telling, fact, provider, runs, unpriced};
 use crate::domain::alert::{Alert, State, digest, message_id};
 use crate::domain::money::{Currency, Money};
 use crate::domain::notification::{Notification, Severity, Told};
@@ -43,9 +43,16 @@ pub(super) fn messages(tellings: &[Telling<'_>], now: DateTime<Utc>) -> Vec<Noti
 fn subject(alert: &Alert) -> &str {
     if alert.policy == runs::POLICY {
         &alert.threshold
+    } else if is_one_of_many(alert) {
+        &alert.title
     } else {
         &alert.policy
     }
+}
+
+/// Anomalies have one name and threshold: what was told of each tells them apart.
+fn is_one_of_many(alert: &Alert) -> bool {
+    alert.kind == provider::ANOMALY
 }
 
 fn title(telling: &Telling<'_>) -> String {
@@ -77,7 +84,11 @@ fn message(telling: &Telling<'_>, channel: &str, now: DateTime<Utc>) -> Notifica
             || format!("The alert on {} is over: {over}.", alert.threshold),
             |c| c.summary.clone(),
         ),
-        facts: condition.map(|c| c.facts.clone()).unwrap_or_default(),
+        facts: match condition {
+            Some(condition) => condition.facts.clone(),
+            None if is_one_of_many(alert) => alert.facts.clone(),
+            None => Vec::new(),
+        },
         lines: Vec::new(),
         owner: None,
         runbook: None,

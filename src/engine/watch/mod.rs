@@ -167,7 +167,7 @@ fn watch_providers(
         dead.extend(provider::dead(one, ledger, now)?);
     }
     let mut all = Watched::default();
-    for ((kind, over), conditions, part) in [
+    for (kind, conditions, part) in [
         (provider::ANOMALY, anomalies, ANOMALIES),
         (provider::BUDGET, spent, BUDGETS),
         (provider::DEAD, dead, BUDGETS),
@@ -177,13 +177,13 @@ fn watch_providers(
         if off && !ours.iter().any(|alert| alert.kind == kind && alert.is_open()) {
             continue;
         }
-        // Whether all was read is nothing to something that is not looked at any more.
-        let (over, whole) = if off {
-            (provider::OFF, true)
-        } else {
-            (over, complete && known)
+        let why = |alert: &Alert| match off {
+            true => provider::OFF,
+            false => provider::over(alert, signals, now),
         };
-        all.absorb(watch(kind, &conditions, &|_| over, channels, store, whole, now)?);
+        // Whether all was read is nothing to something that is not looked at any more.
+        let whole = off || (complete && known);
+        all.absorb(watch(kind, &conditions, &why, channels, store, whole, now)?);
     }
     Ok(all)
 }

@@ -7,7 +7,9 @@ use rust_decimal::Decimal;
 
 use super::{Condition, fact};
 use crate::domain::alert::Alert;
+use crate::domain::billed::biller;
 use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
 use crate::domain::money::{Money, add_exact};
 use crate::domain::notification::{Fact, Severity};
 use crate::domain::period::Period;
@@ -16,15 +18,18 @@ use crate::domain::spend::Basis;
 use crate::engine::explain::always;
 use crate::ports::{Ledger, StoreError};
 
-/// The kinds of these alerts, and why they end.
-pub const ANOMALY: (&str, &str) = ("aws_anomaly", "the anomaly has ended");
+/// The kinds of these alerts.
+pub const ANOMALY: &str = "aws_anomaly";
 /// See [`ANOMALY`].
-pub const BUDGET: (&str, &str) = (
-    "aws_budget",
-    "the budget is no longer spent, its period is over, or our own alert on it says so now",
-);
+pub const BUDGET: &str = "aws_budget";
 /// See [`ANOMALY`].
-pub const DEAD: (&str, &str) = ("aws_budget_dead", "the budget sees spend now");
+pub const DEAD: &str = "aws_budget_dead";
+
+/// What a person may say of an anomaly that ends the alert on it.
+const CALLED: [(&str, &str); 2] = [
+    ("NO", "a person said at AWS that it was none"),
+    ("PLANNED_ACTIVITY", "a person said at AWS that it was planned"),
+];
 
 /// Why an alert ends whose part of what AWS says is switched off.
 pub const OFF: &str = "AWS is no longer asked about it, so that nobody knows";
@@ -35,21 +40,48 @@ const SETTLING: TimeDelta = TimeDelta::hours(12);
 /// Days after which an anomaly that ended is no longer told.
 const RECENT: TimeDelta = TimeDelta::days(3);
 
-/// Days of a period before a budget that sees nothing is called dead.
+/// Days of a period, or since it was made or changed, before a budget that sees nothing is called dead: AWS answers $0 until it has counted.
 const PATIENCE: TimeDelta = TimeDelta::days(3);
+
+/// After how long what was used is in the figure of a budget.
+const COUNTED: TimeDelta = TimeDelta::days(2);
 
 /// Anomalies that hold: going on or just ended, and not called none by a person. A growing impact changes the alert, it does
 /// not make a second one.
 pub fn anomalies(signals: &Signals, now: DateTime<Utc>) -> Vec<Condition> {
-    let holds = |a: &&ProviderAnomaly| {
-        a.end.is_none_or(|end| now - end < RECENT) && !matches!(a.feedback.as_deref(), Some("NO" | "PLANNED_ACTIVITY"))
-    };
+    let holds = |a: &&ProviderAnomaly| a.end.is_none_or(|end| now - end < RECENT) && called(a).is_none();
     signals
         .anomalies
         .iter()
         .filter(holds)
         .map(|a| anomaly(a, now))
         .collect()
+}
+
+fn called(a: &ProviderAnomaly) -> Option<&'static str> {
+    let said = a.feedback.as_deref()?;
+    CALLED.into_iter().find(|(word, _)| *word == said).map(|(_, why)| why)
+}
+
+/// Why an alert ends whose condition does not hold any more.
+pub fn over(alert: &Alert, signals: &[Signals], now: DateTime<Utc>) -> &'static str {
+    match alert.kind.as_str() {
+        ANOMALY => {
+            let mut all = signals.iter().flat_map(|s| &s.anomalies);
+            let of_it = all.find(|a| anomaly(a, now).alert.id == alert.id);
+            of_it.and_then(called).unwrap_or("the anomaly has ended")
+        }
+        DEAD if alert.period.end <= now => "its period has ended",
+        DEAD => {
+            let mut all = signals.iter().flat_map(|s| &s.budgets);
+            match all.find(|b| b.name == alert.policy) {
+                None => "AWS tells of no such budget any more",
+                Some(b) if b.actual.is_some_and(|actual| !actual.is_zero()) => "the budget sees spend now",
+                Some(_) => "the budget was changed, or of what it is about nothing is known to be billed any more",
+            }
+        }
+        _ => "the budget is no longer spent, its period is over, or our own alert on it says so now",
+    }
 }
 
 fn anomaly(a: &ProviderAnomaly, now: DateTime<Utc>) -> Condition {
@@ -62,9 +94,10 @@ fn anomaly(a: &ProviderAnomaly, now: DateTime<Utc>) -> Condition {
     for (label, value) in [("Spent", a.actual), ("Expected", a.expected)] {
         facts.extend(value.map(|v| fact(label, Money::new(v, crate::domain::money::Currency::USD).to_string())));
     }
+    facts.push(fact("Anomaly", a.id.clone()));
     facts.extend(a.causes.iter().take(5).map(|cause| fact("Cause", cause.clone())));
     let identity = Identity {
-        kind: ANOMALY.0,
+        kind: ANOMALY,
         policy: "cost anomaly detection",
         threshold: "anomaly",
         scope: &a.id,
@@ -91,7 +124,7 @@ pub fn spent(signals: &Signals, ours: &[Alert], now: DateTime<Utc>) -> Vec<Condi
         .iter()
         .filter(|b| b.is_spent() && b.is_current(now) && !told(&b.name))
         .filter(|b| is_settled(b, signals.asked_at));
-    over.map(|b| budget(b, BUDGET.0, "100 % actual", now)).collect()
+    over.map(|b| budget(b, View::Spent, now)).collect()
 }
 
 /// Whether an alert of ours says that all of the budget of a name is spent: a lower rung says less.
@@ -112,44 +145,71 @@ fn is_settled(b: &ProviderBudget, asked_at: DateTime<Utc>) -> bool {
 #[must_use]
 pub fn second_witness(signals: &Signals, ours: &[Alert]) -> Vec<String> {
     let asked = signals.asked_at;
-    let over = signals.budgets.iter().filter(|b| b.is_spent() && is_settled(b, asked));
+    let is_over = |b: &&ProviderBudget| b.is_spent() && b.is_current(asked) && is_settled(b, asked);
+    let over = signals.budgets.iter().filter(is_over);
     let both = over.filter(|b| ours.iter().any(|alert| says_spent(alert, &b.name, asked)));
     both.map(|b| b.name.clone()).collect()
 }
 
-fn budget(b: &ProviderBudget, kind: &str, threshold: &str, now: DateTime<Utc>) -> Condition {
+/// How a budget of AWS stands.
+#[derive(Clone, Copy)]
+enum View {
+    /// It is spent.
+    Spent,
+    /// It sees nothing of what its account was billed.
+    Nothing,
+    /// It sees nothing, and may count credits or discounts that come to as much as was used.
+    Covered,
+    /// It sees nothing, and its filter cannot be followed.
+    Filtered,
+}
+
+fn budget(b: &ProviderBudget, view: View, now: DateTime<Utc>) -> Condition {
     let money = |amount| Money::new(amount, b.currency).to_string();
     let actual = b.actual.unwrap_or_default();
     let mut facts = vec![fact("Spent", money(actual)), fact("Budget", money(b.limit))];
     facts.extend(b.forecast.map(|f| fact("AWS expects", money(f))));
     facts.push(fact("Account", b.account.clone()));
     let name = &b.name;
-    let (title, summary, severity) = if kind != DEAD.0 {
-        (
+    let quiet = || format!("AWS budget {name} has seen nothing since its period began, while there is spend");
+    let (title, summary, severity) = match view {
+        View::Spent => (
             format!("AWS budget {name} is spent: {} of {}", money(actual), money(b.limit)),
             "So says AWS Budgets; no alert of ours on a budget of this name does.",
             Severity::Warning,
-        )
-    } else if b.filtered {
+        ),
+        View::Nothing => (
+            format!("AWS budget {name} sees nothing while there is spend"),
+            "Its account was billed for what it is about and it counts none of that, so that it can never warn. Look at its filter and the \
+             kinds of charges that it counts.",
+            Severity::Warning,
+        ),
+        View::Covered => (
+            quiet(),
+            "Credits, refunds or discounts come to all that was used. A budget that counts them, as AWS's do unless told otherwise, warns \
+             only when they have ended.",
+            Severity::Info,
+        ),
         // What its filter leaves may well be nothing: a team that spends nothing is fine.
-        (
-            format!("AWS budget {name} has seen nothing since its period began, while there is spend"),
+        View::Filtered => (
+            quiet(),
             "Is its filter right? Tag filters are written `user:KEY$VALUE`. Where nothing was spent of what it is about, all is well.",
             Severity::Info,
-        )
-    } else {
-        (
-            format!("AWS budget {name} sees nothing while there is spend"),
-            "Its filter matches no charge, so that it can never warn.",
-            Severity::Warning,
-        )
+        ),
+    };
+    let (kind, threshold) = match view {
+        View::Spent => (BUDGET, "100 % actual"),
+        View::Nothing | View::Covered | View::Filtered => (DEAD, "sees nothing"),
     };
     let identity = Identity {
         kind,
         policy: &b.name,
         threshold,
         scope: &b.account,
-        period: b.period.unwrap_or(Period::new(DateTime::UNIX_EPOCH, always().end)),
+        period: b
+            .calendar
+            .or(b.period)
+            .unwrap_or(Period::new(DateTime::UNIX_EPOCH, always().end)),
     };
     let data = serde_json::json!({ "budget": b, "witnesses": ["aws"] });
     let mut condition = identity.condition(title, summary.to_owned(), facts, data, now);
@@ -160,36 +220,84 @@ fn budget(b: &ProviderBudget, kind: &str, threshold: &str, now: DateTime<Utc>) -
 /// Budgets that see nothing while what they are about is spent on. One of which AWS has not said yet what was spent is not one.
 pub fn dead(signals: &Signals, ledger: &mut dyn Ledger, now: DateTime<Utc>) -> Result<Vec<Condition>, StoreError> {
     let mut found = Vec::new();
-    let sees_nothing = |b: &&ProviderBudget| b.actual.is_some_and(|actual| actual.is_zero());
+    let asked = signals.asked_at;
+    // A change that lies ahead is one of another time than the one that is looked at.
+    let is_known = |b: &ProviderBudget| {
+        b.changed_at
+            .is_none_or(|changed| changed > asked || asked - changed >= PATIENCE)
+    };
+    let sees_nothing = |b: &&ProviderBudget| b.actual.is_some_and(|actual| actual.is_zero()) && is_known(b);
     for b in signals.budgets.iter().filter(sees_nothing) {
-        let Some(period) = b.period.filter(|p| p.contains(now) && now - p.start >= PATIENCE) else {
+        let Some(period) = b.period.filter(|p| p.contains(now) && asked - p.start >= PATIENCE) else {
             continue;
         };
-        let mut sum = Decimal::ZERO;
-        let mut failed = None;
-        ledger.spend(period.until(now), &mut |key, sums| {
-            let service = key.dimensions.get(Dimension::Service);
-            let about = b.services.is_empty() || b.services.iter().any(|s| s == service.as_str());
-            let usage = key.dimensions.get(Dimension::Category).as_str() == "Usage";
-            if key.basis == Basis::Billed && key.currency == b.currency && about && usage {
-                match add_exact(sum, sums.cost) {
-                    Ok(more) => sum = more,
-                    Err(error) => failed = Some(error),
-                }
-            }
-        })?;
-        if let Some(error) = failed {
-            return Err(error.into());
+        let seen = seen(b, period.until(asked - COUNTED), ledger)?;
+        // It is told to a cent at best.
+        let least = Decimal::new(1, 2);
+        if seen.usage < least {
+            continue;
         }
-        if sum > Decimal::ZERO {
-            let mut condition = budget(b, DEAD.0, "sees nothing", now);
-            condition
-                .facts
-                .push(fact("We see", Money::new(sum, b.currency).to_string()));
-            found.push(condition);
+        let view = match add_exact(seen.usage, seen.taken_off)? < least {
+            true => View::Covered,
+            false if b.filtered => View::Filtered,
+            false => View::Nothing,
+        };
+        let mut condition = budget(b, view, now);
+        let money = |amount| Money::new(amount, b.currency).to_string();
+        condition.facts.push(fact("We see", money(seen.usage)));
+        if !seen.taken_off.is_zero() {
+            condition.facts.push(fact("Taken off", money(seen.taken_off)));
         }
+        found.push(condition);
     }
     Ok(found)
+}
+
+/// What was billed of what a budget is about.
+#[derive(Default)]
+struct Seen {
+    usage: Decimal,
+    /// By credits, refunds and discounts, as far as it may count them: below zero.
+    taken_off: Decimal,
+}
+
+/// Of a budget whose filter is followed only what its own account was billed: an account that pays for others sees theirs too, and nobody says
+/// which ones do. Of one that is filtered by something else anything that AWS bills may be meant.
+fn seen(b: &ProviderBudget, period: Period, ledger: &mut dyn Ledger) -> Result<Seen, StoreError> {
+    let (mut seen, mut failed) = (Seen::default(), None);
+    let mut billers: BTreeMap<Label, bool> = BTreeMap::new();
+    ledger.spend(period, &mut |key, sums| {
+        let of = |dimension| key.dimensions.get(dimension);
+        if key.basis != Basis::Billed || key.currency != b.currency {
+            return;
+        }
+        let provider = of(Dimension::Provider);
+        let is_aws = billers
+            .entry(provider)
+            .or_insert_with(|| biller(provider.as_str()) == "aws");
+        let (service, account) = (of(Dimension::Service), of(Dimension::Account));
+        let about = b.services.is_empty() || b.services.iter().any(|s| is_same_service(s, service.as_str()));
+        if !*is_aws || !about || (!b.filtered && account.as_str() != b.account) {
+            return;
+        }
+        let sum = match of(Dimension::Category).as_str() {
+            "Usage" => &mut seen.usage,
+            "Credit" if b.gross => return,
+            "Credit" | "Adjustment" if sums.cost < Decimal::ZERO => &mut seen.taken_off,
+            _ => return,
+        };
+        match add_exact(*sum, sums.cost) {
+            Ok(more) => *sum = more,
+            Err(error) => failed = Some(error),
+        }
+    })?;
+    failed.map_or(Ok(seen), |error| Err(error.into()))
+}
+
+/// Budgets name services in words, reports by a code that is often those words: `Amazon Bedrock`, `AmazonBedrock`.
+fn is_same_service(a: &str, b: &str) -> bool {
+    let plain = |name: &str| name.chars().filter(|c| *c != ' ').collect::<String>();
+    a == b || plain(a).eq_ignore_ascii_case(&plain(b))
 }
 
 struct Identity<'a> {

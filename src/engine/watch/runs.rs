@@ -9,7 +9,8 @@ use crate::domain::alert::Alert;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::notification::Severity;
-use crate::domain::period::Period;
+use crate::domain::period::{Hour, Period};
+use crate::domain::spend::Basis;
 use crate::engine::explain::always;
 use crate::ports::{Checkpoint, Ledger, RecordBatch, StoreError};
 
@@ -38,7 +39,7 @@ pub struct RunPolicy {
     pub every: Option<TimeDelta>,
     /// Spend is at most so old.
     pub stale_after: Option<TimeDelta>,
-    /// Sources that tell sums of whole days: what they tell of today stands at its first hour, however new it is.
+    /// Sources that tell usage as sums of whole days: what they tell of today stands at its first hour, however new it is.
     pub by_days: Vec<Label>,
 }
 
@@ -101,21 +102,33 @@ pub fn missed(policy: &RunPolicy, last: Option<DateTime<Utc>>, now: DateTime<Utc
 /// Days before now in which the newest spend is looked for where there is some of later, too.
 const DAYS: i64 = 62;
 
-/// When the newest spend was, seen from now: a row that is dated ahead (a yearly fee, a clock that was wrong) hides none.
-fn newest(by_days: &[Label], ledger: &mut dyn Ledger, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
+/// When the newest spend was, seen from now, looked for where that may be longer ago than `after`: a row that is dated ahead (a yearly fee, a
+/// clock that was wrong) hides none. A row of a bill at midnight is one of its whole day.
+fn newest(
+    by_days: &[Label],
+    after: TimeDelta,
+    ledger: &mut dyn Ledger,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
     let Some(all) = ledger.span()? else {
         return Ok(None);
     };
     let past = (all.end <= now).then_some(all.end);
-    if past.is_some() && by_days.is_empty() {
+    // Days only make it later.
+    if past.is_some_and(|end| now - end <= after) {
         return Ok(past);
     }
-    let from = now - TimeDelta::days(DAYS);
+    // A day that ends later than the last hour is the day of that hour.
+    let from = past.map_or(now - TimeDelta::days(DAYS), |end| {
+        Hour::of(end - TimeDelta::seconds(1)).day().start()
+    });
     let wanted: &[Dimension] = if by_days.is_empty() { &[] } else { &[Dimension::Source] };
     let mut newest = None;
     ledger.spend_by(Period::new(from, now), wanted, &mut |key, _| {
-        let end = match by_days.contains(&key.dimensions.get(Dimension::Source)) {
-            true => key.hour.day().start() + TimeDelta::days(1),
+        let day = key.hour.day();
+        let of_bill = key.basis == Basis::Billed && key.hour == day;
+        let end = match of_bill || by_days.contains(&key.dimensions.get(Dimension::Source)) {
+            true => day.start() + TimeDelta::days(1),
             false => key.hour.start() + TimeDelta::hours(1),
         };
         newest = newest.max(Some(end));
@@ -129,7 +142,7 @@ pub fn stale(policy: &RunPolicy, ledger: &mut dyn Ledger, now: DateTime<Utc>) ->
     let Some(after) = policy.stale_after else {
         return Ok(Vec::new());
     };
-    let found = newest(&policy.by_days, ledger, now)?;
+    let found = newest(&policy.by_days, after, ledger, now)?;
     let Some(since) = found.or(remembered(ledger, FIRST)?) else {
         return Ok(Vec::new());
     };

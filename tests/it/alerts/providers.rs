@@ -49,8 +49,11 @@ fn aws_budget(name: &str, actual: Option<i64>, now: DateTime<Utc>) -> ProviderBu
         forecast: None,
         currency: Currency::USD,
         period: Some(Calendar::Month.around(now, chrono_tz::Tz::UTC)),
+        calendar: None,
+        changed_at: None,
         services: Vec::new(),
         filtered: false,
+        gross: false,
     }
 }
 
@@ -78,6 +81,8 @@ fn signals(now: &str, anomalies: Vec<ProviderAnomaly>, budgets: Vec<ProviderBudg
     }
 }
 
+type Row = (&'static str, &'static str, &'static str, &'static str);
+
 struct Scene {
     ledger: MemoryLedger,
     store: MemoryAlerts,
@@ -87,19 +92,31 @@ struct Scene {
 impl Scene {
     /// With a dollar of Bedrock billed on each of the first days of November.
     fn new() -> Self {
+        Scene::billed(&[("aws", "1", "Usage", "1")])
+    }
+
+    /// With rows of Bedrock on each of the first days of November: provider, account, category, amount.
+    fn billed(rows: &[Row]) -> Self {
+        Scene::billed_on(0..9, rows)
+    }
+
+    /// The same on some days, from 0.
+    fn billed_on(days: std::ops::Range<i64>, rows: &[Row]) -> Self {
         let mut ledger = MemoryLedger::new();
         let period = Calendar::Month.around(at("2026-11-10T00:00:00Z"), chrono_tz::Tz::UTC);
-        let dimensions = Dimensions::default()
-            .with(Dimension::Category, "Usage")
-            .with(Dimension::Service, "Amazon Bedrock");
-        let row = |day: i64| {
+        let row = |(day, (provider, account, category, amount)): (i64, Row)| {
+            let dimensions = Dimensions::default()
+                .with(Dimension::Provider, provider)
+                .with(Dimension::Account, account)
+                .with(Dimension::Category, category)
+                .with(Dimension::Service, "Amazon Bedrock");
             let key = SpendKey {
                 hour: Hour::of(period.start + TimeDelta::days(day)),
                 basis: Basis::Billed,
                 currency: Currency::USD,
                 dimensions,
             };
-            let cost = Decimal::ONE;
+            let cost = amount.parse().unwrap();
             (
                 key,
                 Sums {
@@ -111,7 +128,10 @@ impl Scene {
         let bill = Bill {
             identity: "bill".to_owned(),
             period,
-            rows: (0..9).map(row).collect(),
+            rows: days
+                .flat_map(|day| rows.iter().map(move |row| (day, *row)))
+                .map(row)
+                .collect(),
             settled_before: None,
             formerly: None,
         };
@@ -152,7 +172,9 @@ fn what_is_not_asked_any_more_is_not_called_over() {
     let unasked = "AWS is no longer asked about it, so that nobody knows";
     assert_eq!(
         off,
-        [format!("resolved info cost anomaly detection: resolved, {unasked}")]
+        [format!(
+            "resolved info AWS sees an anomaly of 600.00 USD: several services: resolved, {unasked}"
+        )]
     );
     assert_eq!(
         scene.watch(now, Vec::new()),
@@ -228,6 +250,230 @@ fn a_budget_is_called_dead_only_where_that_is_known() {
             "firing warning AWS budget dead sees nothing while there is spend",
             "firing info AWS budget of a team has seen nothing since its period began, while there is spend",
         ]
+    );
+}
+
+#[test]
+fn what_a_budget_cannot_see_or_counts_as_nothing_does_not_make_it_dead() {
+    const DEAD: &str = "firing warning AWS budget b sees nothing while there is spend";
+    const ASKED: &str = "firing info AWS budget b has seen nothing since its period began, while there is spend";
+    type Change = fn(&mut ProviderBudget);
+    const USAGE: Row = ("aws", "1", "Usage", "1");
+    let cases: [(&str, &[Row], Change, &str); 21] = [
+        ("its own usage", &[USAGE], |_| (), DEAD),
+        (
+            "as FOCUS names AWS",
+            &[("amazon web services", "1", "Usage", "1")],
+            |_| (),
+            DEAD,
+        ),
+        (
+            "its code in reports",
+            &[USAGE],
+            |b| b.services = vec!["AmazonBedrock".to_owned()],
+            DEAD,
+        ),
+        (
+            "another service",
+            &[USAGE],
+            |b| b.services = vec!["Amazon Kendra".to_owned()],
+            "",
+        ),
+        ("another provider", &[("openai", "1", "Usage", "1")], |_| (), ""),
+        ("another account", &[("aws", "2", "Usage", "1")], |_| (), ""),
+        // An account that pays for others sees what its filter leaves of theirs.
+        (
+            "another account, filtered",
+            &[("aws", "2", "Usage", "1")],
+            |b| b.filtered = true,
+            ASKED,
+        ),
+        (
+            "another provider, filtered",
+            &[("openai", "1", "Usage", "1")],
+            |b| b.filtered = true,
+            "",
+        ),
+        ("no usage", &[("aws", "1", "Tax", "1")], |_| (), ""),
+        ("nothing to speak of", &[("aws", "1", "Usage", "0.001")], |_| (), ""),
+        ("credits for all", &[USAGE, ("aws", "1", "Credit", "-1")], |_| (), ASKED),
+        (
+            "credits for all, which it leaves out",
+            &[USAGE, ("aws", "1", "Credit", "-1")],
+            |b| b.gross = true,
+            DEAD,
+        ),
+        (
+            "credits for half",
+            &[USAGE, ("aws", "1", "Credit", "-0.5")],
+            |_| (),
+            DEAD,
+        ),
+        (
+            "discounts on all",
+            &[USAGE, ("aws", "1", "Adjustment", "-1")],
+            |b| b.gross = true,
+            ASKED,
+        ),
+        (
+            "a debit beside credits",
+            &[USAGE, ("aws", "1", "Credit", "-1"), ("aws", "1", "Adjustment", "5")],
+            |_| (),
+            ASKED,
+        ),
+        (
+            "begun later",
+            &[USAGE],
+            |b| b.period = Some(Period::new(at("2026-11-10T00:00:00Z"), at("2026-12-01T00:00:00Z"))),
+            "",
+        ),
+        (
+            "not begun",
+            &[USAGE],
+            |b| b.period = Some(Period::new(at("2026-12-01T00:00:00Z"), at("2027-01-01T00:00:00Z"))),
+            "",
+        ),
+        (
+            "ended",
+            &[USAGE],
+            |b| b.period = Some(Period::new(at("2026-11-01T00:00:00Z"), at("2026-11-20T00:00:00Z"))),
+            "",
+        ),
+        (
+            "just made",
+            &[USAGE],
+            |b| b.changed_at = Some(at("2026-11-22T00:00:00Z")),
+            "",
+        ),
+        (
+            "made long ago",
+            &[USAGE],
+            |b| b.changed_at = Some(at("2026-11-20T00:00:00Z")),
+            DEAD,
+        ),
+        (
+            "changed after what is looked at",
+            &[USAGE],
+            |b| b.changed_at = Some(at("2026-12-20T00:00:00Z")),
+            DEAD,
+        ),
+    ];
+    let now = "2026-11-24T12:00:00Z";
+    for (case, rows, change, expected) in cases {
+        let mut budget = aws_budget("b", Some(0), at(now));
+        change(&mut budget);
+        let told = Scene::billed(rows).watch(now, vec![signals(now, Vec::new(), vec![budget], &[])]);
+        assert_eq!(told.join("\n"), expected, "{case}");
+    }
+    // AWS answers nothing while it has not counted: in the first days of a period, and of what was used in the last two.
+    for (days, asked, expected) in [
+        (0..9, "2026-11-03T23:00:00Z", ""),
+        (0..9, "2026-11-04T00:00:00Z", DEAD),
+        (8..9, "2026-11-10T23:00:00Z", ""),
+        (8..9, "2026-11-12T00:00:00Z", DEAD),
+    ] {
+        let budget = aws_budget("b", Some(0), at(asked));
+        let said = signals(asked, Vec::new(), vec![budget], &[]);
+        let told = Scene::billed_on(days, &[USAGE]).watch(asked, vec![said]);
+        assert_eq!(told.join("\n"), expected, "{asked}");
+    }
+}
+
+#[test]
+fn a_dead_budget_is_called_over_for_the_reason_that_is_so() {
+    let then = "2026-11-24T12:00:00Z";
+    let dead = |now: &str| aws_budget("b", Some(0), at(now));
+    let sees = |now: &str| aws_budget("b", Some(5), at(now));
+    let soon = "2026-11-25T12:00:00Z";
+    let later = "2026-12-01T13:00:00Z";
+    for (now, budgets, over) in [
+        (soon, vec![sees(soon)], "the budget sees spend now"),
+        (soon, vec![], "AWS tells of no such budget any more"),
+        (later, vec![dead(later)], "its period has ended"),
+        (
+            soon,
+            vec![ProviderBudget {
+                services: vec!["Amazon Kendra".to_owned()],
+                ..dead(soon)
+            }],
+            "the budget was changed, or of what it is about nothing is known to be billed any more",
+        ),
+    ] {
+        let mut scene = Scene::new();
+        let first = scene.watch(then, vec![signals(then, Vec::new(), vec![dead(then)], &[])]);
+        assert_eq!(first.len(), 1, "{first:?}");
+        assert_eq!(
+            scene.watch(now, vec![signals(now, Vec::new(), budgets, &[])]),
+            [format!("resolved info b: resolved, {over}")]
+        );
+    }
+}
+
+#[test]
+fn an_ended_budget_of_aws_is_neither_spent_nor_a_witness() {
+    let now = "2026-11-24T12:00:00Z";
+    let mut budget = aws_budget("b", Some(150), at(now));
+    budget.period = Some(Calendar::Month.around(at("2026-10-10T00:00:00Z"), chrono_tz::Tz::UTC));
+    let said = signals(now, Vec::new(), vec![budget], &[]);
+    let mut scene = Scene::new();
+    assert!(scene.watch(now, vec![said.clone()]).is_empty());
+    let period = Calendar::Month.around(at(now), chrono_tz::Tz::UTC);
+    let mut ours = Alert::new(
+        "b",
+        "budget_actual",
+        "100 % actual".to_owned(),
+        "everything",
+        "metered",
+        period,
+        Severity::Critical,
+        at(now),
+    );
+    ours.state = State::Firing;
+    assert!(second_witness(&said, &[ours]).is_empty());
+}
+
+#[test]
+fn each_anomaly_that_is_over_is_told_by_what_it_was_and_why() {
+    let begun = |id: &str, impact: i64, cause: &str| ProviderAnomaly {
+        id: id.to_owned(),
+        impact: impact.into(),
+        causes: vec![cause.to_owned()],
+        ..anomaly()
+    };
+    let mut all = vec![
+        begun("a-1", 600, "Amazon Bedrock · us-east-1"),
+        begun("a-2", 70, "Amazon Kendra"),
+        begun("a-3", 8, "Amazon Polly"),
+    ];
+    let mut scene = Scene::new();
+    let now = "2026-11-24T12:00:00Z";
+    assert_eq!(
+        scene.watch(now, vec![signals(now, all.clone(), Vec::new(), &[])]).len(),
+        3
+    );
+    all[0].end = Some(at("2026-11-20T00:00:00Z"));
+    all[1].feedback = Some("PLANNED_ACTIVITY".to_owned());
+    all[2].feedback = Some("NO".to_owned());
+    let now = "2026-11-25T12:00:00Z";
+    let mut over = scene.watch(now, vec![signals(now, all, Vec::new(), &[])]);
+    over.sort();
+    assert_eq!(
+        over,
+        [
+            "resolved info AWS sees an anomaly of 600.00 USD: Amazon Bedrock · us-east-1: resolved, the anomaly has ended",
+            "resolved info AWS sees an anomaly of 70.00 USD: Amazon Kendra: resolved, a person said at AWS that it was planned",
+            "resolved info AWS sees an anomaly of 8.00 USD: Amazon Polly: resolved, a person said at AWS that it was none",
+        ]
+    );
+    let sent = scene.store.claim().unwrap();
+    let facts = |id: &str| {
+        let of = |p: &&finops::ports::Pending| p.message.facts.iter().any(|f| f.label == "Anomaly" && f.value == id);
+        sent.iter().filter(of).count()
+    };
+    assert_eq!(
+        ["a-1", "a-2", "a-3"].map(facts),
+        [2; 3],
+        "when it began and when it was over"
     );
 }
 
@@ -451,6 +697,27 @@ fn a_source_that_was_received_long_ago_is_forgotten() {
             "91 resolved info source otel: resolved, nothing of it has been received for two months",
         ]
     );
+}
+
+/// A bill tells of days: its newest row stands at the beginning of the 9th.
+#[test]
+fn a_bill_is_stale_when_its_newest_day_ended_too_long_ago() {
+    for (now, expected) in [
+        ("2026-11-11T02:00:00Z", &[][..]),
+        ("2026-11-12T00:00:00Z", &[]),
+        ("2026-11-12T01:00:00Z", &["the newest spend is 49 h old"]),
+    ] {
+        let mut scene = Scene::new();
+        let policy = WatchPolicy {
+            runs: POLICY,
+            ..WatchPolicy::default()
+        };
+        let (ledger, store, out) = (&mut scene.ledger, &mut scene.store, ["out".to_owned()]);
+        watch_all(&policy, &Nothing, &out, ledger, store, Complete::ALL, at(now)).unwrap();
+        let told = told(&mut scene.store, &mut scene.seen);
+        let expected = expected.iter().map(|title| format!("firing warning {title}"));
+        assert_eq!(told, expected.collect::<Vec<_>>(), "{now}");
+    }
 }
 
 /// What a source of whole days tells of today stands at its first hour.

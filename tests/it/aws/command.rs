@@ -115,7 +115,7 @@ fn what_aws_refuses_is_said_in_words_with_exit_code_3() {
     );
     let other = run("[aws]\nallowed_accounts = [\"210987654321\"]\n");
     assert!(
-        other.contains("the account `123456789012` is not allowed") && other.contains("Some(3)"),
+        other.contains("the account `123456789012` is not in `aws.allowed_accounts`") && other.contains("Some(3)"),
         "{other}"
     );
     let wrong = run("[aws]\nallowed_accounts = [\"12\"]\n");

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use finops::adapters::aws::Aws;
 use finops::adapters::aws::client::CallLimits;
 use finops::adapters::aws::dynamodb::{DynamoAlerts, Table};
+use finops::adapters::clock::SystemClock;
 use finops::cli::{CliError, Exit};
 use finops::domain::notification::Notification;
 use finops::engine::notify::{DeliveryLimits, deliver_pending};
@@ -18,6 +19,14 @@ use super::{connect, create_table, emulators};
 
 fn start() -> DateTime<Utc> {
     "2026-11-10T12:00:00Z".parse().unwrap()
+}
+
+fn message(id: &str) -> Notification {
+    let message = serde_json::json!({
+        "id": id, "channel": "out", "alert_id": "a", "told": "firing", "severity": "critical", "kind": "budget_actual", "title": "t",
+        "summary": "", "facts": [], "lines": [], "owner": null, "runbook": null, "labels": {}, "data": {}, "decided_at": start(), "test": false,
+    });
+    serde_json::from_value(message).unwrap()
 }
 
 /// Time passes only by sleeping; someone looks in while it does.
@@ -76,12 +85,8 @@ fn a_channel_that_makes_us_wait_long_is_still_ours_alone() {
             DynamoAlerts::new(table, Box::new(clock.clone()), start()).holding_for(Duration::from_secs(610))
         };
         let mut ours = open();
-        let message = serde_json::from_value(serde_json::json!({
-            "id": "m1", "channel": "out", "alert_id": "a", "told": "firing", "severity": "critical", "kind": "budget_actual", "title": "t",
-            "summary": "", "facts": [], "lines": [], "owner": null, "runbook": null, "labels": {}, "data": {}, "decided_at": start(), "test": false,
-        }));
         let commit = AlertCommit {
-            messages: vec![message.unwrap()],
+            messages: vec![message("m1")],
             ..AlertCommit::default()
         };
         ours.commit(&commit).unwrap();
@@ -107,6 +112,96 @@ fn a_channel_that_makes_us_wait_long_is_still_ours_alone() {
             emulator.name
         );
         assert!(open().claim().unwrap().is_empty(), "told once");
+    }
+}
+
+/// Takes everything.
+struct Willing(AtomicU32);
+
+impl Notifier for Willing {
+    fn channel(&self) -> &str {
+        "out"
+    }
+    fn deliver(&self, _: &Notification, _: Duration) -> Result<Receipt, DeliveryError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(Receipt {
+            answer: "ok".to_owned(),
+        })
+    }
+}
+
+/// DynamoDB says that it throttles a transaction as a reason for cancelling it.
+#[test]
+fn a_transaction_that_is_throttled_is_tried_again_and_what_a_channel_took_is_told_once() {
+    let reasons = ["ThrottlingError", "ProvisionedThroughputExceeded"];
+    for (emulator, reason) in emulators().iter().zip(reasons.into_iter().cycle()) {
+        let table = create_table(emulator);
+        let proxy = Proxy::start(&emulator.url, 7);
+        proxy.only("TransactWriteItems");
+        let fault = Fault::Cancelled(reason);
+        proxy.set(1000, &[fault]);
+        let open = |attempts: u32| {
+            let limits = CallLimits {
+                attempts,
+                ..CallLimits::default()
+            };
+            let table = Table::new(Aws::at_emulator(&proxy.url, limits).unwrap(), table.clone());
+            DynamoAlerts::new(table, Box::new(SystemClock), start())
+        };
+        let commit = |id: &str| AlertCommit {
+            messages: vec![message(id)],
+            ..AlertCommit::default()
+        };
+        let mut ours = open(4);
+        proxy.times(1);
+        ours.commit(&commit("m1")).unwrap();
+        // Once more, when the channel has taken it.
+        proxy.times(1);
+        let limits = DeliveryLimits {
+            attempts: 4,
+            timeout: Duration::from_secs(10),
+            budget: Duration::from_secs(600),
+            at_once: 1,
+        };
+        let channel = || -> Vec<Box<dyn Notifier>> { vec![Box::new(Willing(AtomicU32::new(0)))] };
+        let done = deliver_pending(&mut ours, &channel(), &SystemClock, limits, 1).unwrap();
+        assert_eq!((done.delivered, done.waiting), (1, 0), "{}: {reason}", emulator.name);
+        let again = deliver_pending(&mut ours, &channel(), &SystemClock, limits, 1).unwrap();
+        assert_eq!((again.delivered, again.waiting), (0, 0), "told once");
+        assert_eq!(proxy.count(fault), 2, "{}: {reason}", emulator.name);
+
+        // It does not end.
+        proxy.times(u64::MAX);
+        let error = open(2).commit(&commit("m2")).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!(
+                "dynamodb:TransactWriteItems: throttled after retries ({reason}); the next run goes on"
+            )),
+            "{error}"
+        );
+        assert_eq!(proxy.count(fault), 4, "two attempts");
+    }
+}
+
+#[test]
+fn a_transaction_that_is_cancelled_for_good_is_not_tried_again() {
+    for emulator in emulators() {
+        let table = create_table(emulator);
+        let proxy = Proxy::start(&emulator.url, 8);
+        proxy.only("TransactWriteItems");
+        for reason in ["ValidationError", "ItemCollectionSizeLimitExceeded"] {
+            proxy.set(1000, &[Fault::Cancelled(reason)]);
+            let aws = Aws::at_emulator(&proxy.url, CallLimits::default()).unwrap();
+            let mut ours = DynamoAlerts::new(Table::new(aws, table.clone()), Box::new(SystemClock), start());
+            let commit = AlertCommit {
+                messages: vec![message("m1")],
+                ..AlertCommit::default()
+            };
+            let error = ours.commit(&commit).unwrap_err().to_string();
+            let words = format!("cancelled (None, {reason}); check the settings");
+            assert!(error.contains(&words), "{error}");
+            assert_eq!(proxy.count(Fault::Cancelled(reason)), 1, "{}", emulator.name);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 Cost Explorer answers from the JSON file named by FINOPS_MOTO_DATA, read at each call:
 {"costs": [{"day", "service", "usage_type", "record_type", "amount"}], "estimated_from": day, "page_days": n,
- "anomalies": [...], "forecast": {...}, "instead": what costs are answered with}; a cost may have "hour", "account", "tag", "metrics" (amounts that differ, by metric),
+ "anomalies": [...], "forecast": {...} or the code of an error, "instead": what costs are answered with}; a cost may have "hour", "account", "tag", "metrics" (amounts that differ, by metric),
 "quantity" and "unit" of usage, and "payer": the account that alone is told of it.
 Every call is a line of the file FINOPS_MOTO_DATA.log: what it asked, so that tests can count what would have been paid for.
 """
@@ -102,7 +102,10 @@ def get_anomalies(self):
 
 def get_cost_forecast(self):
     log("GetCostForecast", json.loads(self.body))
-    return json.dumps(data().get("forecast", {}))
+    forecast = data().get("forecast", {})
+    if isinstance(forecast, str):
+        return 400, {"status": 400}, json.dumps({"__type": forecast, "message": "by the test"})
+    return json.dumps(forecast)
 
 
 def provide_anomaly_feedback(self):

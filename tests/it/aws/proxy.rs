@@ -20,6 +20,8 @@ pub enum Fault {
     Expired,
     /// No answer for longer than anyone waits in these tests.
     Hang,
+    /// A transaction is cancelled, for this reason.
+    Cancelled(&'static str),
 }
 
 /// A running proxy.
@@ -30,6 +32,8 @@ pub struct Proxy {
     faults: Arc<Mutex<Vec<Fault>>>,
     /// Only requests with this in them are broken.
     only: Arc<Mutex<String>>,
+    /// How many more are broken.
+    left: Arc<AtomicU64>,
     /// Calls that were broken, by how.
     pub broken: Arc<Mutex<BTreeMap<Fault, u64>>>,
 }
@@ -55,14 +59,16 @@ impl Proxy {
             rate: Arc::default(),
             faults: Arc::default(),
             only: Arc::default(),
+            left: Arc::new(AtomicU64::new(u64::MAX)),
             broken: Arc::default(),
         };
         let upstream = upstream.trim_start_matches("http://").to_owned();
         let random = Arc::new(Mutex::new(Random(seed)));
-        let (rate, faults, only, broken) = (
+        let (rate, faults, only, left, broken) = (
             Arc::clone(&proxy.rate),
             Arc::clone(&proxy.faults),
             Arc::clone(&proxy.only),
+            Arc::clone(&proxy.left),
             Arc::clone(&proxy.broken),
         );
         std::thread::spawn(move || {
@@ -70,6 +76,7 @@ impl Proxy {
                 let Ok(mut stream) = stream else { continue };
                 let (upstream, random) = (upstream.clone(), Arc::clone(&random));
                 let (rate, faults, broken) = (Arc::clone(&rate), Arc::clone(&faults), Arc::clone(&broken));
+                let left = Arc::clone(&left);
                 let only = only.lock().unwrap().clone();
                 std::thread::spawn(move || {
                     let Ok(asked) = request(&mut stream) else { return };
@@ -78,7 +85,10 @@ impl Proxy {
                         let mut random = random.lock().unwrap();
                         let faults = faults.lock().unwrap();
                         let hit = random.below(1000) < rate.load(Ordering::Relaxed) && !faults.is_empty();
-                        (hit && meant).then(|| faults[usize::try_from(random.below(faults.len() as u64)).unwrap()])
+                        let one_less = |left: u64| left.checked_sub(1);
+                        let breaks =
+                            hit && meant && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok();
+                        breaks.then(|| faults[usize::try_from(random.below(faults.len() as u64)).unwrap()])
                     };
                     if let Some(fault) = fault {
                         *broken.lock().unwrap().entry(fault).or_default() += 1;
@@ -94,6 +104,16 @@ impl Proxy {
     pub fn set(&self, per_thousand: u64, faults: &[Fault]) {
         self.rate.store(per_thousand, Ordering::Relaxed);
         *self.faults.lock().unwrap() = faults.to_vec();
+    }
+
+    /// Breaks so many more and no further ones.
+    pub fn times(&self, left: u64) {
+        self.left.store(left, Ordering::SeqCst);
+    }
+
+    /// How many calls were broken so.
+    pub fn count(&self, fault: Fault) -> u64 {
+        self.broken.lock().unwrap().get(&fault).copied().unwrap_or(0)
     }
 
     /// Breaks nothing but requests that contain this.
@@ -135,6 +155,10 @@ fn error(stream: &mut TcpStream, asked: &[u8], status: u16, code: &str) -> std::
     } else {
         format!(r#"{{"__type":"{code}","message":"by the proxy"}}"#)
     };
+    answer(stream, status, &body)
+}
+
+fn answer(stream: &mut TcpStream, status: u16, body: &str) -> std::io::Result<()> {
     write!(
         stream,
         "HTTP/1.1 {status} X\r\ncontent-type: application/x-amz-json-1.0\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
@@ -148,6 +172,12 @@ fn serve(stream: &mut TcpStream, asked: &[u8], upstream: &str, fault: Option<Fau
         Some(Fault::Throttle) => return error(stream, asked, 400, "ThrottlingException"),
         Some(Fault::Denied) => return error(stream, asked, 400, "AccessDeniedException"),
         Some(Fault::Expired) => return error(stream, asked, 400, "ExpiredTokenException"),
+        Some(Fault::Cancelled(reason)) => {
+            let body = format!(
+                r#"{{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","Message":"Transaction cancelled, please refer cancellation reasons for specific reasons [None, {reason}]","CancellationReasons":[{{"Code":"None"}},{{"Code":"{reason}","Message":"by the proxy"}}]}}"#
+            );
+            return answer(stream, 400, &body);
+        }
         Some(Fault::Cut) => return Ok(()),
         Some(Fault::Hang) => std::thread::sleep(Duration::from_secs(60)),
         Some(Fault::Delay) => std::thread::sleep(Duration::from_millis(300)),

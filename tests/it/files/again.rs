@@ -10,7 +10,7 @@ use finops::adapters::files::{CLOCK_SKEW, FileFormat, FileSource, FileSourceOpti
 use finops::domain::label::Label;
 use finops::ports::{Checkpoint, UsageSource};
 
-use super::{Kept, read_on, read_text, source, time};
+use super::{Kept, aged, read_on, read_text, source, time};
 
 fn call(id: &str) -> String {
     format!(
@@ -609,6 +609,42 @@ fn a_text_of_two_bytes_a_character_is_named_as_what_it_is() {
                 Some(_) => assert_eq!((reasons, kept.warnings.len()), (vec![true], 0)),
                 // A folder may hold anything.
                 None => assert_eq!((reasons, warned), (vec![], vec![true])),
+            }
+        }
+    }
+}
+
+/// They are read from several places of a file: what is packed has no such places, and what it holds is unknown.
+#[test]
+fn a_packed_parquet_file_or_database_is_named_as_what_it_is() {
+    let packed = |front: &[u8]| {
+        let bytes = [front, &[7; 4096]].concat();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&bytes).unwrap();
+        let zstd = ruzstd::encoding::compress_to_vec(&bytes[..], ruzstd::encoding::CompressionLevel::Fastest);
+        [("gz", gzip.finish().unwrap()), ("zst", zstd)]
+    };
+    let bill = "BilledCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargeCategory,ServiceName,ProviderName,EffectiveCost\n\
+        30,1,USD,2026-11-01T00:00:00Z,2026-12-01T00:00:00Z,2026-11-02T00:00:00Z,Usage,Amazon Bedrock,AWS,30\n";
+    for (front, name, what, bills) in [
+        (&b"PAR1"[..], "f.parquet", "a Parquet file", 0),
+        (b"SQLite format 3\0", "opencode.json", "a database of SQLite", 1),
+    ] {
+        for (end, bytes) in packed(front) {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join(format!("{name}.{end}")), bytes).unwrap();
+            fs::write(folder.path().join("bill.csv"), bill).unwrap();
+            aged(&folder.path().join("bill.csv"));
+            for format in [None, Some(FileFormat::Focus)] {
+                let mut kept = Kept::default();
+                read(folder.path(), format, &mut kept);
+                let reasons: Vec<&str> = kept.rejected.iter().map(|one| one.reason.as_str()).collect();
+                let told = format!(
+                    "cannot be read: it is {what}, packed or piped, and that is only read as the file itself: unpack it"
+                );
+                assert_eq!(reasons, [told], "{name}.{end} {format:?}");
+                // A Parquet file may hold rows of the same bill.
+                assert_eq!(kept.bills.len(), bills, "{name}.{end} {format:?}");
             }
         }
     }

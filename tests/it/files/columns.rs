@@ -757,3 +757,32 @@ fn a_file_that_was_moved_since_its_columns_changed_may_count_twice_which_is_told
         assert_eq!(count(&kept), 0, "{:?}", kept.warnings);
     }
 }
+
+/// Seconds, pictures and pages are use, whatever else a row tells; how much a search reads is none.
+#[test]
+fn a_row_that_tells_units_alone_is_a_call() {
+    let text = "when,m,u\n2026-11-20T10:00:00Z,whisper-1,audio_in_second=600\n2026-11-20T10:01:00Z,gpt-image-1,images_out:1024x1024=2\n\
+        2026-11-20T10:02:00Z,sonar,search_context=high\n2026-11-20T10:03:00Z,whisper-1,audio_in_second=0\n2026-11-20T10:04:00Z,whisper-1,\n";
+    let pairs = [("ts", "when"), ("model", "m"), ("units", "u")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+    let provider = [("provider".to_owned(), "openai".to_owned())].into();
+    let alone = Columns::new(&pairs.into(), &provider, None).unwrap();
+    let together = alone
+        .clone()
+        .identified_by(&["when".to_owned(), "m".to_owned()])
+        .unwrap();
+    for settings in [alone, together] {
+        let kept = read_text("a.csv", text, &Arc::new(settings));
+        let calls = kept.calls.values().filter(|call| !call.is_taken_back());
+        let mut units: Vec<&str> = calls.map(|call| call.extras.as_str()).collect();
+        units.sort_unstable();
+        assert_eq!(units, ["audio_in_second=600", "images_out:1024x1024=2"]);
+        assert_eq!(kept.excluded.get("records_without_usage"), Some(&3));
+        assert_eq!(kept.rejected.len(), 0, "{:?}", kept.rejected);
+        let told: Vec<&String> = kept
+            .warnings
+            .keys()
+            .filter(|told| told.contains("coverage gap"))
+            .collect();
+        assert!(told.is_empty(), "{told:?}");
+    }
+}

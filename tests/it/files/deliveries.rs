@@ -675,3 +675,56 @@ fn a_column_that_is_there_twice_is_none() {
     read(folder.path(), &mut kept);
     assert_eq!((kept.calls.len(), kept.rejected[0].reason.as_str()), (0, "given twice"));
 }
+
+/// That it is known which of some folders counts says nothing of others, and neither does one doubt of another.
+#[test]
+fn what_is_in_doubt_is_told_of_every_family_of_folders() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, rows: &str| write(folder.path(), &format!("{name}/a.csv"), &format!("{HEADER}{rows}"));
+    // The same day at other costs, once of two folders and once of three.
+    file("b/one", &row("40", "a", 1));
+    file("b/two", &(row("7", "a", 1) + &row("5", "a", 2)));
+    file("c/one", &row("100", "a", 3));
+    file("c/two", &row("200", "a", 3));
+    file("c/three", &row("300", "a", 3));
+    // Two runs, of which the newer one has what the older one has.
+    let runs = [
+        "0f8fad5b-d9cb-469f-a165-70867728950e",
+        "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+    ];
+    for (run, cost) in runs.into_iter().zip(["1000", "1001"]) {
+        file(
+            &format!("r/{run}"),
+            &(row(cost, "a", 9) + &row("1", "a", 10) + &row("2", "a", 11)),
+        );
+    }
+    let changed = |run: &str, day: u64| {
+        let path = folder.path().join("r").join(run).join("a.csv");
+        let file = fs::OpenOptions::new().append(true).open(path).unwrap();
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_790_000_000 + day * 86_400);
+        file.set_modified(at).unwrap();
+    };
+    changed(runs[0], 1);
+    changed(runs[1], 2);
+    let (sum, told) = total(folder.path());
+    assert_eq!(sum, (40 + 7 + 5 + 600 + 1001 + 1 + 2).to_string(), "{told:?}");
+    assert_eq!(told.len(), 3, "{told:?}");
+    let has = |parts: &[&str]| told.iter().any(|told| parts.iter().all(|part| told.contains(part)));
+    assert!(
+        has(&[
+            "b/one`",
+            "b/two`",
+            "both hold days of the bill of aws for acc",
+            "and are added up; where"
+        ]),
+        "{told:?}"
+    );
+    assert!(
+        has(&[
+            "c/",
+            "and are added up, and so are 1 more of the folders beside them; where"
+        ]),
+        "{told:?}"
+    );
+    assert!(has(&["the newest counts", runs[1]]), "{told:?}");
+}

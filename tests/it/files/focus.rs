@@ -2,6 +2,7 @@
 
 use finops::adapters::files::FileFormat;
 use finops::domain::dimension::Dimension;
+use finops::domain::focus::CATEGORIES;
 use finops::domain::money::{add_exact, parse_decimal};
 use finops::domain::spend::{Basis, Bill};
 use finops::ports::UsageSource;
@@ -226,6 +227,13 @@ fn a_row_of_no_category_is_refused_since_no_budget_would_count_it() {
     for category in ["Usage", "usage", "Purchase", "TAX", "Credit", "Adjustment"] {
         let kept = read_text("bill.csv", format!("{HEADER}{}", rows(category)));
         assert_eq!((kept.rejected.len(), kept.bills.len()), (0, 1), "{category}");
+        // Reports have one row for one category.
+        let (key, _) = kept.bills[0].rows.iter().next().unwrap();
+        let told = key.dimensions.get(Dimension::Category);
+        assert!(
+            told.as_str().eq_ignore_ascii_case(category) && CATEGORIES.contains(&told.as_str()),
+            "{told}"
+        );
     }
     let none = "none of Usage, Purchase, Tax, Credit and Adjustment";
     for (category, reason) in [

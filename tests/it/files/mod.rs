@@ -50,6 +50,7 @@ mod relays;
 mod side_by_side;
 mod span_texts;
 mod spans;
+mod spellings;
 mod streams;
 mod tables;
 mod witnesses;

@@ -198,7 +198,7 @@ fn calls_of_cloudflares_gateway_are_of_the_provider_that_it_names_and_what_was_c
         ("aws-bedrock", "claude-sonnet-4-6", "bedrock"),
         ("grok", "grok-4", "xai"),
         ("openrouter", "openai/gpt-4o", "openrouter"),
-        ("workers-ai", "@cf/meta/llama-3.1-8b-instruct", "workers-ai"),
+        ("workers-ai", "@cf/meta/llama-3.1-8b-instruct", "cloudflare"),
     ] {
         let told = [
             ("gen_ai.request.model", model),

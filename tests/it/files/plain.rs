@@ -171,3 +171,199 @@ fn a_call_without_any_count_is_told() {
     let table = "id,ts,provider,model,input_tokens,output_tokens\n1,2026-10-20T08:15:04Z,p,m,,\n";
     assert_eq!(read_text("a.csv", table).warnings.len(), 1);
 }
+
+/// Whether a value fits a rule of the schema, as far as that one has rules.
+fn fits(schema: &serde_json::Value, rule: &serde_json::Value, value: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    let is = |kind: &Value| match kind.as_str().unwrap() {
+        "string" => value.is_string(),
+        "number" => value.is_number(),
+        "integer" => value.is_number() && value.as_f64().is_some_and(|n| n.fract() == 0.0),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        other => panic!("{other}"),
+    };
+    let holds = |(key, of): (&String, &Value)| match (key.as_str(), value) {
+        ("$ref", _) => fits(
+            schema,
+            schema.pointer(of.as_str().unwrap().trim_start_matches('#')).unwrap(),
+            value,
+        ),
+        ("anyOf", _) => of.as_array().unwrap().iter().any(|rule| fits(schema, rule, value)),
+        ("type", _) if of.is_array() => of.as_array().unwrap().iter().any(is),
+        ("type", _) => is(of),
+        ("minimum", Value::Number(n)) => n.as_f64() >= of.as_f64(),
+        // Exact where floats are not.
+        ("maximum", Value::Number(n)) if n.is_u64() => n.as_u64() <= of.as_u64(),
+        ("maximum", Value::Number(n)) => n.as_f64() <= of.as_f64(),
+        ("maxLength", Value::String(text)) => text.chars().count() as u64 <= of.as_u64().unwrap(),
+        ("pattern", Value::String(text)) => regex_lite::Regex::new(of.as_str().unwrap()).unwrap().is_match(text),
+        ("minimum" | "maximum" | "maxLength" | "pattern" | "description" | "examples", _) => true,
+        (other, _) => panic!("{other}"),
+    };
+    rule.as_object().unwrap().iter().all(holds)
+}
+
+/// The schema, the page and the program say the same of a value.
+#[test]
+fn the_schema_takes_what_the_parser_takes() {
+    use serde_json::{Value, json};
+    let schema: Value = serde_json::from_str(include_str!("../../../docs/usage-format.schema.json")).unwrap();
+    let long = "x".repeat(600);
+    for (field, taken, refused) in [
+        (
+            "input_tokens",
+            json!([
+                null,
+                7,
+                123.0,
+                1.0e7,
+                10_000_000_000_000_000_u64,
+                "",
+                "  ",
+                "007",
+                "123.0",
+                "250.",
+                "250.000000",
+                "0.000",
+                "1234.000",
+                "1.0E7",
+                "1e+05",
+                "0E-10",
+                "10000000000000000",
+                " 5 "
+            ]),
+            json!([
+                -1,
+                123.5,
+                10_000_000_000_000_001_u64,
+                "-1",
+                "123.5",
+                "123.000",
+                "1.000.000",
+                "10000000000000001",
+                "12345678901234567",
+                "1,5",
+                "x",
+                true,
+                [],
+                {}
+            ]),
+        ),
+        (
+            "web_searches",
+            json!([
+                null,
+                0,
+                4_294_967_295_u64,
+                "4294967295",
+                "4294967289",
+                "4294967200.0",
+                "999999999",
+                ""
+            ]),
+            json!([
+                4_294_967_296_u64,
+                "4294967296",
+                "4294967300",
+                "4300000000",
+                "5000000000",
+                "10000000000",
+                "1.000",
+                -1,
+                false
+            ]),
+        ),
+        (
+            "cost_usd",
+            json!([
+                null,
+                0,
+                0.5,
+                1_000_000,
+                "",
+                "0.5",
+                ".5",
+                "5.",
+                "1e-7",
+                "3E-07",
+                "1000000",
+                "1000000.00",
+                "00012.5",
+                " 1 "
+            ]),
+            json!([
+                1_000_001,
+                -1,
+                "1.2.3",
+                ".",
+                "-1",
+                "1000000.1",
+                "1000001",
+                "12345678",
+                "abc",
+                "1,5",
+                true,
+                [],
+                {}
+            ]),
+        ),
+        (
+            "id",
+            json!([null, "", "a", 5, 18_446_744_073_709_551_615_u64, long]),
+            json!([-5, 1.5, true, [], {}]),
+        ),
+        (
+            "units",
+            json!([null, "", "page=2", "images_out:1024x1024/hd=2 search_context=high"]),
+            json!([7, 0, true, 1.5, {}, {"page": 1000}, [], ["images_out=3"]]),
+        ),
+        ("team", json!([null, "", "a", 7, -7, long]), json!([1.5, true, [], {}])),
+        ("status", json!([null, "", "ok", "error", 200, true]), json!([])),
+        ("latency_ms", json!([null, 7, 12.5, "12"]), json!([])),
+    ] {
+        let rule = &schema["properties"][field];
+        for (values, expected) in [(taken, true), (refused, false)] {
+            for value in values.as_array().unwrap() {
+                let record = json!({
+                    "id": "e1", "ts": "2026-10-20T08:15:04Z", "provider": "openai", "model": "gpt-5", "output_tokens": 3, field: value
+                });
+                let kept = read_text("a.jsonl", record.to_string());
+                assert_eq!(
+                    kept.rejected.is_empty(),
+                    expected,
+                    "{field} {value}: {:?}",
+                    kept.rejected
+                );
+                assert!(
+                    kept.rejected.iter().all(|one| one.field.as_deref() == Some(field)),
+                    "{:?}",
+                    kept.rejected
+                );
+                assert_eq!(fits(&schema, rule, value), expected, "{field} {value}");
+            }
+        }
+    }
+}
+
+/// Each row has the same slip.
+#[test]
+fn an_unknown_column_refuses_every_row() {
+    let rows = "1,2026-11-01T00:00:00Z,openai,gpt-5,5,\n2,2026-11-01T00:00:00Z,openai,gpt-5,5,x\n";
+    for (column, refused) in [("output_token", 2), ("x_output", 0)] {
+        let kept = read_text("a.csv", format!("id,ts,provider,model,input_tokens,{column}\n{rows}"));
+        assert_eq!((kept.rejected.len(), kept.calls.len()), (refused, 2 - refused));
+        let reason = "unknown key, the nearest known one is `output_tokens`";
+        assert!(
+            kept.rejected.iter().all(|one| one.reason == reason),
+            "{:?}",
+            kept.rejected
+        );
+    }
+    let kept = read_text(
+        "a.csv",
+        format!("id,ts,provider,model,input_tokens,input_tokens\n{rows}"),
+    );
+    assert_eq!((kept.rejected.len(), kept.calls.len()), (1, 1), "{:?}", kept.rejected);
+    assert_eq!(kept.rejected[0].reason, "given twice");
+}

@@ -195,6 +195,9 @@ impl Shared {
 }
 
 impl Ledger for Shared {
+    fn begin(&mut self) {
+        self.world().ledger.begin();
+    }
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {
         self.store(|w| w.ledger.record(batch, pricer, now))
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 use super::client::Aws;
-use super::failure::{Failure, Kind, NOT_ALLOWED, TOO_LONG};
+use super::failure::{Failure, Kind, TOO_LONG};
 use super::permissions::Permission;
 use super::request::{Deadline, Service};
 use super::{identity, rest};
@@ -60,7 +60,7 @@ pub struct Options {
     pub patience: Duration,
     /// When the run has to go on; nothing where it takes the time that it needs.
     pub deadline: Option<Deadline>,
-    /// The accounts whose tables may be read; empty: any. Asked of a role of another account.
+    /// The accounts whose tables may be read; empty: any.
     pub allowed_accounts: Vec<String>,
     /// The instant that counts as now.
     pub now: DateTime<Utc>,
@@ -99,14 +99,7 @@ impl Athena {
         if allowed.is_empty() {
             return Ok(());
         }
-        let account = identity::account(&self.aws)?;
-        match allowed.contains(&account) {
-            true => Ok(()),
-            false => Err(Failure::new(
-                Kind::Denied,
-                format!("the account `{account}` {NOT_ALLOWED}"),
-            )),
-        }
+        identity::allowed(&self.aws, allowed).map(drop)
     }
 
     fn failed(&self, failure: &Failure) -> SourceError {

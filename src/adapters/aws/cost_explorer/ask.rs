@@ -1,5 +1,6 @@
 //! The paid questions: as few as possible, every page counted before it is asked.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -9,15 +10,18 @@ use aws_sdk_costexplorer::types::{
     DateInterval, Dimension, DimensionValues, Expression, Granularity, GroupDefinition, ResultByTime,
 };
 use chrono::{DateTime, Days, NaiveDate, Utc};
+use rust_decimal::Decimal;
 
-use super::rows::{self, Grouping};
+use super::rows::{self, Grouping, Told};
 use super::{HOURLY_DAYS, Options, midnight};
 use crate::adapters::aws::client::Aws;
 use crate::adapters::aws::failure::{Failure, Kind};
 use crate::adapters::aws::paid::{PaidBudget, Purpose};
 use crate::adapters::files::bills::BillRow;
 use crate::adapters::files::cost_explorer::group::USAGE;
+use crate::domain::billed::TAX;
 use crate::domain::label::Label;
+use crate::domain::money::Currency;
 
 /// Attempts of one page. Each is paid for: the SDK's own retries are off.
 const ATTEMPTS: u32 = 3;
@@ -47,6 +51,10 @@ pub struct Answer {
     pub rows: Vec<BillRow>,
     /// How many of them have an amount of usage that cannot be read.
     pub unread: u64,
+    /// Taxes that belong to no service that is recorded.
+    pub taxes: BTreeMap<Currency, Decimal>,
+    /// Rows that told of them.
+    pub tax_rows: u64,
     /// The first day that AWS calls estimated.
     pub first_estimated: Option<NaiveDate>,
     /// How many days are.
@@ -108,9 +116,16 @@ pub fn all(
                 estimated.insert(at.date_naive());
             }
             for group in result.groups() {
-                if let Some((row, read)) = rows::row(options, account, &question, at, group)? {
-                    answer.unread += u64::from(!read);
-                    answer.rows.push(row);
+                match rows::row(options, account, &question, at, group)? {
+                    Told::Row { row, read } => {
+                        answer.unread += u64::from(!read);
+                        answer.rows.push(*row);
+                    }
+                    Told::Tax(currency, tax) => {
+                        *answer.taxes.entry(currency).or_default() += tax;
+                        answer.tax_rows += 1;
+                    }
+                    Told::Nothing => {}
                 }
             }
         }
@@ -164,7 +179,12 @@ fn filter(options: &Options, usage: bool) -> Expression {
     if patterns || options.services.is_empty() {
         return kinds;
     }
-    let services = values(Dimension::Service, options.services.clone());
+    let mut named = options.services.clone();
+    // What is left out is told; of usage there is none.
+    if !usage && !named.iter().any(|service| service == TAX) {
+        named.push(TAX.to_owned());
+    }
+    let services = values(Dimension::Service, named);
     Expression::builder().and(kinds).and(services).build()
 }
 

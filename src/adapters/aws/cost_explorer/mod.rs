@@ -13,12 +13,13 @@ pub use ask::{client, retried};
 pub use rows::Grouping;
 
 use super::client::Aws;
-use super::failure::{Failure, Kind, NOT_ALLOWED};
+use super::failure::{Failure, Kind};
 use super::identity;
 use super::paid::SharedBudget;
 use super::permissions::Permission;
 use super::rest;
 use crate::adapters::files::bills::{CostBucket, of_bucket};
+use crate::domain::billed::TAX;
 use crate::domain::label::Label;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::Bill;
@@ -36,6 +37,12 @@ const CLOSED_FROM_DAY: u32 = 15;
 /// The last month that is not asked any more. Earlier builds kept it under `closed`: what they recorded had other names, and is asked once
 /// more.
 const CLOSED: &str = "closed-2";
+
+/// The first month that was asked for: until one is closed, all since then are open.
+const FROM: &str = "from";
+
+/// Months that can be asked for.
+const MOST: u32 = 13;
 
 /// Days for which Cost Explorer knows hours.
 const HOURLY_DAYS: u64 = 13;
@@ -77,19 +84,6 @@ impl CostExplorer {
         CostExplorer { aws, options, paid }
     }
 
-    /// Who is asked, if it may be.
-    fn account(&self) -> Result<Label, Failure> {
-        let account = identity::account(&self.aws)?;
-        let allowed = &self.options.allowed_accounts;
-        if allowed.is_empty() || allowed.contains(&account) {
-            return Ok(Label::new(&account));
-        }
-        Err(Failure::new(
-            Kind::Denied,
-            format!("the account `{account}` {NOT_ALLOWED}"),
-        ))
-    }
-
     fn failed(&self, failure: &Failure) -> SourceError {
         SourceError::Read {
             what: self.what(),
@@ -115,13 +109,30 @@ fn text<'a>(known: &'a Checkpoints, key: &str) -> Option<&'a str> {
     known.get(key).and_then(|Checkpoint(at)| std::str::from_utf8(at).ok())
 }
 
-/// The first day that has to be asked for.
+/// When the source was asked last.
+fn asked(known: &Checkpoints) -> Option<DateTime<Utc>> {
+    text(known, "asked").and_then(|at| at.parse().ok())
+}
+
+/// The first day that has to be asked for, also of a time in which nobody asked.
 fn start(options: &Options, known: &Checkpoints) -> NaiveDate {
     let this = first_of_month(options.now.date_naive());
-    match text(known, CLOSED).and_then(|month| format!("{month}-01").parse::<NaiveDate>().ok()) {
-        Some(closed) => (closed + Months::new(1)).min(this),
-        None => this - Months::new(options.months.clamp(1, 13) - 1),
+    let month = |key| text(known, key).and_then(|month| format!("{month}-01").parse::<NaiveDate>().ok());
+    if let Some(closed) = month(CLOSED) {
+        return (closed + Months::new(1)).min(this);
     }
+    let first = Months::new(options.months.clamp(1, MOST) - 1);
+    // Earlier builds did not keep where they began.
+    let from = month(FROM).or(asked(known).map(|at| first_of_month(at.date_naive()) - first));
+    from.map_or(this - first, |from| from.min(this - first))
+}
+
+/// The same, and how many months before it are too long ago to be asked for.
+fn within_reach(start: NaiveDate, now: DateTime<Utc>) -> (NaiveDate, u64) {
+    let first = first_of_month(now.date_naive()) - Months::new(MOST - 1);
+    let before = std::iter::successors(Some(start), |month| month.checked_add_months(Months::new(1)));
+    let lost = before.take_while(|month| *month < first).count();
+    (start.max(first), lost as u64)
 }
 
 impl UsageSource for CostExplorer {
@@ -131,7 +142,7 @@ impl UsageSource for CostExplorer {
 
     fn read(&mut self, known: &Checkpoints, sink: &mut dyn Sink) -> Result<(), SourceError> {
         let options = &self.options;
-        let asked: Option<DateTime<Utc>> = text(known, "asked").and_then(|at| at.parse().ok());
+        let asked = asked(known);
         if asked.is_some_and(|at| options.now >= at && options.now - at < options.refresh) {
             return Ok(());
         }
@@ -151,8 +162,9 @@ impl UsageSource for CostExplorer {
         let today = options.now.date_naive();
         // The end of a period is exclusive here.
         let end = today + Days::new(1);
-        let start = start(options, known);
-        let account = self.account().map_err(|e| self.failed(&e))?;
+        let (start, lost) = within_reach(start(options, known), options.now);
+        let account = identity::allowed(&self.aws, &options.allowed_accounts).map_err(|e| self.failed(&e))?;
+        let account = Label::new(&account);
         let before = self.paid.hold().taken();
         let mut paid = self.paid.hold();
         let answer = ask::all(&self.aws, options, account, start, end, &mut paid);
@@ -180,6 +192,21 @@ impl UsageSource for CostExplorer {
                 "days of Cost Explorer are estimated and may still change",
                 answer.estimated_days,
             );
+        }
+        if lost > 0 {
+            sink.warn("months in which nobody asked are too long ago for Cost Explorer: what is recorded of them stays as it was", lost);
+        }
+        if !answer.taxes.is_empty() {
+            let taxes: Vec<String> = answer
+                .taxes
+                .iter()
+                .map(|(unit, tax)| format!("{} {unit}", tax.normalize()))
+                .collect();
+            let about = format!(
+                "{} of taxes are not recorded: Cost Explorer tells those of the whole account, and of no service. `{TAX}` among `services` records them",
+                taxes.join(" and "),
+            );
+            sink.warn(&about, answer.tax_rows);
         }
         if answer.unread > 0 {
             sink.warn(
@@ -217,6 +244,7 @@ impl UsageSource for CostExplorer {
         if today.day() >= CLOSED_FROM_DAY && final_until >= first_of_month(today) {
             mark(CLOSED, previous.format("%Y-%m").to_string())?;
         }
+        mark(FROM, start.format("%Y-%m").to_string())?;
         mark("settled", final_until.max(settled.unwrap_or(start)).to_string())?;
         mark("asked", options.now.to_rfc3339())?;
         Ok(())
@@ -229,30 +257,52 @@ mod tests {
 
     #[test]
     fn a_month_is_asked_until_it_is_closed() {
-        let options = |now: &str| Options {
+        let options = |now: &str, months| Options {
             name: "aws".into(),
             services: Vec::new(),
             group_by: Vec::new(),
             hourly: false,
             net: false,
-            months: 2,
+            months,
             allowed_accounts: Vec::new(),
             refresh: TimeDelta::hours(8),
             now: now.parse().unwrap(),
         };
-        let closed = |month: &str| Checkpoints::from([(CLOSED.to_owned(), Checkpoint(month.into()))]);
-        let begins = |now: &str, known: &Checkpoints| start(&options(now), known).to_string();
-        assert_eq!(begins("2026-11-10T00:00:00Z", &Checkpoints::new()), "2026-10-01");
-        assert_eq!(begins("2026-11-20T00:00:00Z", &closed("2026-10")), "2026-11-01");
-        assert_eq!(
-            begins("2026-12-03T00:00:00Z", &closed("2026-10")),
-            "2026-11-01",
-            "open until the 15th"
-        );
-        assert_eq!(
-            begins("2026-11-20T00:00:00Z", &closed("2027-01")),
-            "2026-11-01",
-            "a clock that went back"
-        );
+        let closed = |month| vec![(CLOSED, month), ("asked", "2026-11-20T00:00:00Z"), (FROM, "2026-10")];
+        let open = |from| vec![(FROM, from), ("asked", "2026-11-14T00:00:00Z")];
+        let before = |asked| vec![("asked", asked)];
+        for (now, months, known, expected) in [
+            ("2026-11-10T00:00:00Z", 2, vec![], "2026-10-01"),
+            ("2026-11-20T00:00:00Z", 2, closed("2026-10"), "2026-11-01"),
+            // Open until the 15th, and longer where nobody asked then.
+            ("2026-12-03T00:00:00Z", 2, closed("2026-10"), "2026-11-01"),
+            ("2027-03-03T00:00:00Z", 2, closed("2026-10"), "2026-11-01"),
+            ("2026-12-03T00:00:00Z", 1, open("2026-11"), "2026-11-01"),
+            ("2027-01-03T00:00:00Z", 1, open("2026-11"), "2026-11-01"),
+            ("2026-12-20T00:00:00Z", 4, open("2026-11"), "2026-09-01"),
+            // An earlier build told when it asked, and no more.
+            ("2026-12-03T00:00:00Z", 1, before("2026-11-14T00:00:00Z"), "2026-11-01"),
+            ("2027-01-05T00:00:00Z", 2, before("2026-11-14T00:00:00Z"), "2026-10-01"),
+            // A clock that went back.
+            ("2026-11-20T00:00:00Z", 2, closed("2027-01"), "2026-11-01"),
+        ] {
+            let known = known.into_iter();
+            let known: Checkpoints = known
+                .map(|(key, value): (&str, &str)| (key.to_owned(), Checkpoint(value.into())))
+                .collect();
+            let found = start(&options(now, months), &known);
+            assert_eq!(found.to_string(), expected, "{now} {months} {known:?}");
+        }
+    }
+
+    #[test]
+    fn months_that_are_out_of_reach_are_counted() {
+        let reach = |start: &str| {
+            let (start, lost) = within_reach(start.parse().unwrap(), "2026-11-20T00:00:00Z".parse().unwrap());
+            (start.to_string(), lost)
+        };
+        assert_eq!(reach("2026-10-01"), ("2026-10-01".to_owned(), 0));
+        assert_eq!(reach("2025-11-01"), ("2025-11-01".to_owned(), 0));
+        assert_eq!(reach("2025-08-01"), ("2025-11-01".to_owned(), 3));
     }
 }

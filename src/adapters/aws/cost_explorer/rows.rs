@@ -9,6 +9,7 @@ use super::ask::Question;
 use crate::adapters::aws::failure::{Failure, Kind};
 use crate::adapters::files::bills::BillRow;
 use crate::adapters::files::cost_explorer::group::{Named, QUANTITY};
+use crate::domain::billed::TAX;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::glob::glob_matches;
 use crate::domain::label::Label;
@@ -73,36 +74,49 @@ pub fn metrics(options: &Options, question: &Question) -> Vec<&'static str> {
     costs(options).into_iter().chain(quantity).collect()
 }
 
-/// The row of one group of one day or hour, and whether its amount of usage could be read; none where its service is not recorded or
-/// nothing was used and charged.
+/// What a group of an answer tells.
+pub enum Told {
+    /// A row.
+    Row {
+        /// The row.
+        row: Box<BillRow>,
+        /// Whether its amount of usage could be read.
+        read: bool,
+    },
+    /// Tax, which Cost Explorer tells of no service, where it is not recorded.
+    Tax(Currency, Decimal),
+    /// Its service is not recorded, or nothing was used and charged.
+    Nothing,
+}
+
+/// What one group of one day or hour tells.
 pub fn row(
     options: &Options,
     account: Label,
     question: &Question,
     at: DateTime<Utc>,
     group: &Group,
-) -> Result<Option<(BillRow, bool)>, Failure> {
+) -> Result<Told, Failure> {
     let odd = |lacks: &str| Failure::new(Kind::Unreachable, format!("ce:GetCostAndUsage: a group has no {lacks}"));
     if group.keys().len() < question.by.len() {
         return Err(odd("key for each that was asked for"));
     }
     let by_service = question.by.contains(&Grouping::Service);
     // Where an answer tells no services they are named in full, so that nothing else is in it.
+    let used: Vec<String> = options.services.iter().filter(|name| *name != TAX).cloned().collect();
     let mut named = match by_service {
         true => Named::default(),
-        false => Named::among(&options.services),
+        false => Named::among(&used),
     };
     for (grouping, key) in question.by.iter().zip(group.keys()) {
         let (kind, name) = grouping.definition();
         named.take(kind.as_str(), name, key);
     }
-    if by_service
-        && !options
-            .services
-            .iter()
-            .any(|pattern| glob_matches(pattern, named.service))
-    {
-        return Ok(None);
+    let patterns = &options.services;
+    let left_out = by_service && !patterns.iter().any(|pattern| glob_matches(pattern, named.service));
+    let tax = named.service == TAX && !question.usage;
+    if left_out && !tax {
+        return Ok(Told::Nothing);
     }
     let amounts = group.metrics();
     // What is not told is unknown, and not nothing.
@@ -122,7 +136,10 @@ pub fn row(
     };
     let (read, tokens) = (tokens.is_ok(), tokens.unwrap_or_default());
     if billed.is_zero() && effective.is_zero() && read && tokens == TokenSums::default() {
-        return Ok(None);
+        return Ok(Told::Nothing);
+    }
+    if left_out {
+        return Ok(Told::Tax(currency, billed));
     }
     let mut dimensions = Dimensions::default();
     for (dimension, name) in named.names() {
@@ -132,15 +149,15 @@ pub fn row(
     if dimensions.get(Dimension::Account).is_empty() {
         dimensions.set(Dimension::Account, account);
     }
-    let row = BillRow {
+    let row = Box::new(BillRow {
         at,
         currency,
         dimensions,
         billed,
         effective,
         tokens,
-    };
-    Ok(Some((row, read)))
+    });
+    Ok(Told::Row { row, read })
 }
 
 fn money(value: &MetricValue, amount: &str) -> Result<(Decimal, Currency), Failure> {

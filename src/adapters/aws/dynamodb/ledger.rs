@@ -10,10 +10,11 @@ use super::bytes::{Broken, Reader, deflate, inflate, put_bytes};
 use super::checkpoints::{add_checkpoints, known_checkpoints};
 use super::head::{Bundle, Head, What};
 use super::identities;
-use super::record::{apply, day_of, details, places, record};
+use super::record::{OfRun, apply, day_of, details, places, record};
 use super::rows::{self, Rows};
 use super::store::{Bodies, Draft, Store, Trouble};
 use super::table::{Meter, Table};
+use crate::adapters::counting::counting;
 use crate::domain::charge::Charge;
 use crate::domain::dimension::Dimension;
 use crate::domain::period::{Hour, Period};
@@ -30,6 +31,7 @@ pub struct DynamoLedger {
     keep: Retention,
     opened: DateTime<Utc>,
     met: HashSet<EventId>,
+    run: OfRun,
 }
 
 impl DynamoLedger {
@@ -42,6 +44,7 @@ impl DynamoLedger {
             keep,
             opened: now,
             met: HashSet::new(),
+            run: OfRun::default(),
         }
     }
 
@@ -57,16 +60,27 @@ impl DynamoLedger {
 }
 
 impl Ledger for DynamoLedger {
+    fn begin(&mut self) {
+        self.run = OfRun::default();
+    }
+
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {
         let keep = self.keep_micros();
+        let run = &mut self.run;
         let outcome = self.store.change(|store, head, draft| {
-            let outcome = record(store, head, draft, batch.events.events(), pricer, keep, now)?;
+            // What is joined once more, since another writer came between, is the same.
+            let outcome = record(store, head, draft, (&batch.events, &mut *run), pricer, keep, now)?;
             add_checkpoints(store, head, draft, &batch.checkpoints)?;
             Ok(outcome)
         })?;
         let mut recorded = outcome.recorded;
         recorded.duplicates += batch.events.repeated();
         recorded.known = outcome.known.into_iter().map(|id| u64::from(self.met.insert(id))).sum();
+        outcome
+            .fresh
+            .iter()
+            .for_each(|id| self.run.besides.add(&batch.events, *id));
+        self.run.calls.extend(&outcome.fresh);
         self.met.extend(outcome.fresh);
         Ok(recorded)
     }
@@ -171,7 +185,8 @@ impl Ledger for DynamoLedger {
             .store
             .view(|store, head| Ok((head.clone(), all_places(store, head)?)))?;
         // Blocks of calls are never rewritten: no writer can take them away meanwhile.
-        let visited = visit_all(&mut self.store, &head, places, keep, now, period, visit);
+        let mut visit = counting(visit);
+        let visited = visit_all(&mut self.store, &head, places, keep, now, period, &mut visit);
         visited.map_err(|e| final_trouble(&self.store, e))
     }
 

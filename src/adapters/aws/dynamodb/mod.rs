@@ -4,6 +4,7 @@ mod again;
 pub mod alerts;
 mod bytes;
 mod calls;
+mod cancelled;
 mod checkpoints;
 mod fold;
 mod head;

@@ -1,6 +1,6 @@
 //! Recording: find what is known, merge, price, and write what is new as one origin with its identities and sums.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Days, Utc};
 
@@ -13,7 +13,7 @@ use crate::domain::charge::Charge;
 use crate::domain::money::add_exact;
 use crate::domain::period::Hour;
 use crate::domain::spend::{Sums, metered_key};
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::usage::{Besides, EventBatch, EventId, UsageEvent};
 use crate::ports::{Pricer, Recorded, StoreError};
 
 /// Calls in detail by identity.
@@ -114,6 +114,15 @@ pub fn details(
     Ok(found)
 }
 
+/// What a run has recorded.
+#[derive(Default)]
+pub struct OfRun {
+    /// Calls that were not known before.
+    pub calls: HashSet<EventId>,
+    /// What is kept beside them.
+    pub besides: Besides,
+}
+
 /// What recording found out beside its outcome.
 #[derive(Default)]
 pub struct Outcome {
@@ -130,18 +139,17 @@ pub fn record(
     store: &mut Store,
     head: &Head,
     draft: &mut Draft,
-    events: &[UsageEvent],
+    (batch, run): (&EventBatch, &mut OfRun),
     pricer: &dyn Pricer,
     keep_micros: i64,
     now: DateTime<Utc>,
 ) -> Result<Outcome, Trouble> {
-    let ids: Vec<EventId> = events.iter().map(|e| e.id).collect();
-    let places = places(store, head, &ids)?;
+    let places = places(store, head, batch.ids())?;
     let details = details(store, head, &places, keep_micros, now)?;
     let mut out = Outcome::default();
     let mut delta = Rows::new();
     let mut written: Vec<(UsageEvent, Charge)> = Vec::new();
-    for event in events {
+    for event in batch.events() {
         if !places.contains_key(&event.id) {
             let charge = pricer.price(event);
             delta
@@ -161,7 +169,8 @@ pub fn record(
             continue;
         };
         out.known.push(event.id);
-        let better = old.merge(*event);
+        let of_run = run.calls.contains(&event.id);
+        let better = run.besides.join(old, of_run, batch, event);
         if better == *old {
             continue;
         }

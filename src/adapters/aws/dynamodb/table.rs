@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
     AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, TransactWriteItem, WriteRequest,
 };
 use tokio::task::JoinSet;
 
+use super::cancelled::{TRANSACT, Throttled, cancelled};
 use crate::adapters::aws::client::Aws;
 use crate::adapters::aws::failure::{Failure, Kind};
 
@@ -117,7 +117,8 @@ impl Table {
     /// A table by its name. Nothing is asked yet.
     #[must_use]
     pub fn new(aws: Aws, name: String) -> Self {
-        let client = Client::new(aws.config());
+        let config = aws_sdk_dynamodb::config::Builder::from(aws.config()).retry_classifier(Throttled);
+        let client = Client::from_conf(config.build());
         Table {
             aws,
             client,
@@ -344,33 +345,16 @@ impl Table {
         )
     }
 
-    /// Carries out all writes or none; `Ok(false)` when a condition did not hold. At most 100 writes and 4 MB.
+    /// Carries out all writes or none; `Ok(false)` when a condition did not hold, or another transaction was under way. At most 100 writes and 4 MB.
     pub fn transact(&mut self, writes: Vec<TransactWriteItem>) -> Result<bool, Failure> {
         let put_units = |w: &TransactWriteItem| w.put().map_or(1, |p| write_units(p.item()));
         self.meter.write_units += 2 * writes.iter().map(put_units).sum::<u64>();
         self.meter.requests += 1;
         let request = self.client.transact_write_items().set_transact_items(Some(writes));
-        match self.aws.wait(request.send()) {
-            Ok(_) => Ok(true),
-            Err(error) => {
-                let cancelled = match error.as_service_error() {
-                    Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                        let reasons = cancelled.cancellation_reasons().iter();
-                        Some(reasons.filter_map(|r| r.code()).map(str::to_owned).collect::<Vec<_>>())
-                    }
-                    Some(_) | None => None,
-                };
-                match cancelled {
-                    Some(reasons) if reasons.iter().any(|r| r == "ConditionalCheckFailed") => Ok(false),
-                    Some(reasons) if reasons.iter().any(|r| r == "TransactionConflict") => Ok(false),
-                    Some(reasons) => Err(Failure::new(
-                        Kind::Refused,
-                        format!("dynamodb:TransactWriteItems: cancelled ({})", reasons.join(", ")),
-                    )),
-                    None => Err(Failure::of("dynamodb:TransactWriteItems", &error)),
-                }
-            }
-        }
+        conditional(self.aws.wait(request.send()).map_err(|error| {
+            let cancelled = error.as_service_error().and_then(cancelled);
+            cancelled.unwrap_or_else(|| Failure::of(TRANSACT, &error))
+        }))
     }
 
     /// Waits before another round, longer each time.

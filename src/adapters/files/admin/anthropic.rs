@@ -14,6 +14,7 @@ use super::super::counts::{Counts, Input};
 use super::super::line::{Context, Fault, LineFormat, Output};
 use super::super::object;
 use super::super::scalar::Scalar;
+use super::super::tier;
 use super::analytics::{flat, further};
 use super::{About, Told};
 
@@ -317,7 +318,7 @@ fn usage(
     if let Some(tools) = &row.server_tool_use {
         event.requests.web_searches = tools.web_search_requests.small("server_tool_use.web_search_requests")?;
     }
-    let tier = super::tier(&row.service_tier, context)?;
+    let tier = tier::of(&row.service_tier, "service_tier", context)?;
     event.dimensions.set(Dimension::Tier, tier);
     super::set(
         &mut event,
@@ -370,7 +371,7 @@ fn cost(row: &Row<'_>, at: DateTime<Utc>, context: &mut Context) -> Result<BillR
         (Dimension::Service, context.labels.get("Claude API")),
         (Dimension::Category, context.labels.get("Usage")),
         (Dimension::Project, context.label(&row.workspace_id, "workspace_id")?),
-        (Dimension::Tier, super::tier(&row.service_tier, context)?),
+        (Dimension::Tier, tier::of(&row.service_tier, "service_tier", context)?),
     ] {
         dimensions.set(dimension, label);
     }

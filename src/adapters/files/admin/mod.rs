@@ -235,15 +235,6 @@ fn no_model(is_live: bool) -> &'static str {
     }
 }
 
-/// The tier as price books name it.
-fn tier(value: &Scalar<'_>, context: &mut Context) -> Result<Label, Fault> {
-    match value.str() {
-        "default" => Ok(context.labels.get("standard")),
-        "auto" => Ok(Label::EMPTY),
-        _ => context.label(value, "service_tier"),
-    }
-}
-
 fn set(
     event: &mut UsageEvent,
     dimension: Dimension,

@@ -15,8 +15,8 @@ use crate::domain::usage::{EventId, Extras, Unit, UnitKey};
 use super::super::bills::CostBucket;
 use super::super::counts::{Counts, Input};
 use super::super::line::{Context, Fault, LineFormat, Output};
-use super::super::object;
 use super::super::scalar::Scalar;
+use super::super::{object, tier};
 use super::cuts::{self, Cuts, Known};
 use super::openai_costs::cost;
 use super::{About, Told};
@@ -303,7 +303,7 @@ fn usage(row: &Row<'_>, place: &Place<'_, '_>, context: &mut Context, out: &mut 
     let tier = if row.batch.is_true() {
         context.labels.get("batch")
     } else {
-        match super::tier(&row.service_tier, context)? {
+        match tier::of(&row.service_tier, "service_tier", context)? {
             // Some models have prices of their own there.
             tier if kind == "decisions" && is_standard_tier(tier.as_str()) => context.labels.get("decisions"),
             tier => tier,

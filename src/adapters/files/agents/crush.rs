@@ -105,7 +105,6 @@ impl Session<'_> {
 fn seller(provider: &str, model: &str, context: &mut Context) -> Label {
     let provider = match provider {
         "copilot" => "github-copilot",
-        "vertexai" => "vertex",
         own => own,
     };
     context.labels.get(super::seller(provider, model))

@@ -42,6 +42,18 @@ const RESELLERS: [&str; 7] = [
     "huggingface",
 ];
 
+/// Names of models.dev's that are sellers' whatever the model is called.
+const OF_MODELS_DEV: [&str; 8] = [
+    "alibaba",
+    "fireworks-ai",
+    "minimax",
+    "moonshotai",
+    "togetherai",
+    "z-ai",
+    "z.ai",
+    "zai",
+];
+
 /// An answer that has not come for that long never does.
 const ANSWERING: TimeDelta = TimeDelta::hours(1);
 
@@ -53,15 +65,11 @@ fn seller<'a>(provider: &'a str, model: &str) -> &'a str {
         "azure-openai-responses" | "azure-cognitive-services" => "azure",
         "openai-codex" => "openai",
         "google-gemini-cli" | "google-antigravity" => "google",
-        "moonshotai" | "kimi-coding" | "kimi-for-coding" => "moonshot",
-        "alibaba" => "dashscope",
-        "zai" | "zai-coding-plan" | "z.ai" | "z-ai" => "zai",
-        "minimax" => "minimax",
-        "togetherai" => "together",
-        "fireworks-ai" => "fireworks",
-        own if RESELLERS.contains(&own) => own,
+        "kimi-coding" | "kimi-for-coding" => "moonshot",
+        "zai-coding-plan" => "zai",
+        own if RESELLERS.contains(&own) || OF_MODELS_DEV.contains(&own) => seller::named(own),
         known if !known.is_empty() && seller::is_known(known) => seller::named(known),
-        own => seller::behind_gateway(own, model),
+        own => seller::named(seller::behind_gateway(own, model)),
     }
 }
 

@@ -55,15 +55,13 @@ pub(in crate::adapters::files) fn names_a_run(name: &str) -> bool {
     !period && !account && figures >= 4 && parts.iter().filter(|part| coded(part)).count() >= 2 && name.len() >= 13
 }
 
-/// What is done with the deliveries of one bill.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// All are parts of it.
-    Parts,
-    /// These places in the list count, in its order; the others were delivered before. Told where no manifest says so.
-    Newest(Vec<usize>, Option<String>),
-    /// All are added up, though some of it is in two of them.
-    Doubtful(String),
+/// What is done with the deliveries of one bill. Of those of one family it may be known which counts, and of those of another not.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// Those, by their place in the list, that were delivered before another one. All others are parts of the bill.
+    pub gone: Vec<usize>,
+    /// Which of a family counts, where no manifest says so; and which are added up, though some of the bill is in two of them.
+    pub told: Vec<String>,
 }
 
 /// The sums that lie in more than one delivery, and which these are.
@@ -182,7 +180,7 @@ pub(super) fn choose(of: &[(&Delivery, &[u32])], sums: (&[Common], &Slots), basi
     for (at, (delivery, _)) in of.iter().enumerate() {
         families.entry(delivery.folder.parent()).or_default().push(at);
     }
-    let (mut gone, mut told, mut doubt) = (vec![false; of.len()], None, None);
+    let mut verdict = Verdict::default();
     for mut family in families.into_values() {
         // The newest first: what it or one that counts beside it holds was delivered before.
         family.sort_by_key(|at| of.get(*at).map(|(delivery, _)| delivery.age()));
@@ -201,14 +199,13 @@ pub(super) fn choose(of: &[(&Delivery, &[u32])], sums: (&[Common], &Slots), basi
         let mut plain = named.then(|| Both::of(&members, sums, basis, true));
         let proven = are_runs(&members, &mut both, plain.as_mut());
         both.forget();
+        let (mut told, mut doubts) = (None, Vec::new());
         for (at, (place, delivery, _)) in of.iter().enumerate() {
             let before = both.with(at).into_iter().map(|(other, ..)| other).min();
             let other = before.and_then(|other| members.get(other)).map(|(other, _)| *other);
             match other {
                 Some(newest) if proven => {
-                    if let Some(slot) = gone.get_mut(*place) {
-                        *slot = true;
-                    }
+                    verdict.gone.push(*place);
                     if newest.submitted == 0 || delivery.submitted == 0 {
                         told.get_or_insert_with(|| {
                             format!(
@@ -220,27 +217,28 @@ pub(super) fn choose(of: &[(&Delivery, &[u32])], sums: (&[Common], &Slots), basi
                     }
                     continue;
                 }
-                Some(other) => {
-                    doubt = Some(format!(
-                        "`{}` and `{}` both hold days of {whose} and are added up; where one is a delivery of the other, move the older \
-                         one away",
-                        delivery.folder.display(),
-                        other.folder.display()
-                    ));
-                }
+                Some(other) => doubts.push((*delivery, other)),
                 None => {}
             }
             both.take(at);
         }
+        verdict.told.extend(told.into_iter().chain(doubt(&doubts, whose)));
     }
-    match (gone.contains(&true), doubt) {
-        (true, _) => {
-            let kept = gone.iter().enumerate().filter(|(_, gone)| !**gone);
-            Verdict::Newest(kept.map(|(at, _)| at).collect(), told)
-        }
-        (false, Some(doubt)) => Verdict::Doubtful(doubt),
-        (false, None) => Verdict::Parts,
-    }
+    verdict
+}
+
+/// What is told of folders that are added up, though days of one are in another.
+fn doubt(doubts: &[(&Delivery, &Delivery)], whose: &str) -> Option<String> {
+    let ((one, other), more) = doubts.split_first()?;
+    let more = match more.len() {
+        0 => String::new(),
+        more => format!(", and so are {more} more of the folders beside them"),
+    };
+    Some(format!(
+        "`{}` and `{}` both hold days of {whose} and are added up{more}; where one is a delivery of the other, move the older one away",
+        one.folder.display(),
+        other.folder.display()
+    ))
 }
 
 /// Dimensions without those that tags tell: a provider puts these on rows that it has delivered before, too.

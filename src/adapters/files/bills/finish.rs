@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use rust_decimal::Decimal;
 
-use super::deliveries::{Verdict, choose};
+use super::deliveries::choose;
 use super::slots::Slots;
 use super::{BillKey, Bills, Common, Rows, bill, identity, of_bucket};
 use crate::adapters::files::line::Fault;
@@ -62,18 +62,11 @@ impl Bills {
                     .map(|(delivery, number)| (*delivery, list(*number)))
                     .collect();
                 let basis = bases.first().copied().unwrap_or(Basis::Billed);
-                match choose(&of, (&common, &slots), basis, &key.words()) {
-                    Verdict::Parts => {}
-                    Verdict::Doubtful(doubt) => told.warnings.push(doubt),
-                    Verdict::Newest(kept, warning) => {
-                        let mut gone: BTreeSet<u32> = beside.iter().map(|(_, number)| *number).collect();
-                        for (_, number) in kept.iter().filter_map(|at| beside.get(*at)) {
-                            gone.remove(number);
-                        }
-                        numbers.retain(|number| !gone.contains(number));
-                        told.warnings.extend(warning);
-                    }
-                }
+                let verdict = choose(&of, (&common, &slots), basis, &key.words());
+                let gone = verdict.gone.iter().filter_map(|at| beside.get(*at));
+                let gone: BTreeSet<u32> = gone.map(|(_, number)| *number).collect();
+                numbers.retain(|number| !gone.contains(number));
+                told.warnings.extend(verdict.told);
             }
             match fits(numbers.iter().flat_map(|number| list(*number)), &common, &slots, &bases) {
                 Ok(()) => drafts.push((key, numbers)),

@@ -1,22 +1,26 @@
 //! Claude Code: its session logs, in which one response is written as several lines, all with the same message id, and what it prints.
 
 mod beside;
+mod gaps;
 mod printed;
 mod record;
+mod used;
 
 use memchr::memmem::Finder;
 
-use crate::domain::dimension::Dimension;
+use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, EventId, Rank, Tokens, UsageEvent};
 
 use self::beside::Signs;
+use self::gaps::{foreign, without_usage};
 use self::printed::Results;
-use self::record::{Line, Slot, Usage, Values, Wrapper};
+use self::record::{Line, Slot, Values, Wrapper};
+use self::used::{Used, with_iterations};
 use super::body::Body;
-use super::iterations::{self, Part};
 use super::line::{Context, Fault, LineFormat, Output};
-use super::scalar::{Scalar, reported};
+use super::scalar::reported;
+use super::scan::{Line as Next, Lines};
 use super::seller;
 use super::value::Value;
 
@@ -94,6 +98,25 @@ impl LineFormat for ClaudeCode {
         }
     }
 
+    fn calls(&mut self, lines: &mut Lines<'_>, most: usize, context: &mut Context, out: &mut Output) {
+        let read = |values: &Values<'_>, line: Next<'_>, context: &mut Context, out: &mut Output| {
+            // Lines without a session are something else, and keep what was read of them.
+            if !matches!(values.get(Slot::Type).str(), "assistant" | "") || values.get(Slot::SessionId).is_null() {
+                return Ok(());
+            }
+            self.met = true;
+            self.answer(values, line.text, line.number, context, out)
+        };
+        lines.calls(
+            most,
+            |forms| &mut forms.claude_code,
+            Values::default(),
+            context,
+            out,
+            read,
+        );
+    }
+
     fn save(&self) -> String {
         let (provider, model) = self.asked;
         if provider.is_empty() && self.results.is_empty() {
@@ -112,6 +135,7 @@ impl LineFormat for ClaudeCode {
 
 impl ClaudeCode {
     /// A line from the general parser. One of progress carries the line of a subagent.
+    #[inline(never)]
     fn general(
         &mut self,
         line: &Line<'_>,
@@ -145,6 +169,7 @@ impl ClaudeCode {
         }
     }
 
+    #[inline(always)]
     fn answer(
         &mut self,
         values: &Values<'_>,
@@ -199,60 +224,84 @@ fn observe(
         return Ok(());
     }
     let at = context.time(values.get(Slot::Timestamp), "timestamp", out)?;
-    let key = key(values)?;
+    let id = text(Slot::Id);
+    let other_key = if id.is_empty() { Some(key(values)?) } else { None };
     let model = context.label(values.get(Slot::Model), "message.model")?;
-    // Written where it is handed over from: a call is larger than what is read of its line.
-    let identity = match key {
-        [b"response", id] => context.response(id),
-        key => EventId::of(&key),
-    };
-    let provider = match seller::by_response(text(Slot::Id)) {
-        "" if is_of_openrouter(text(Slot::Id)) => context.labels.get("openrouter"),
-        "" => context.provider(model, seller::behind_claude_code),
-        cloud => context.labels.get(cloud),
+    let provider = match id.as_bytes() {
+        // Ids may tell who sold: all that do begin so.
+        [b'm', _, _, _, b'b' | b'v', ..] | [b'g', ..] => seller_by(id, model, context),
+        _ => context.provider(model, seller::behind_claude_code),
     };
     *asked = (provider, model);
-    out.events.push(UsageEvent::new(identity, at, provider, model));
-    let Some(event) = out.events.last_mut() else {
-        return Ok(());
-    };
-    fill(event, values, "message.usage", context)?;
+    let Used {
+        mut tokens,
+        requests,
+        tier,
+        speed,
+        geo,
+    } = Used::of(values, "message.usage", context)?;
     // Declined before anything was answered, for which Anthropic charges nothing. The call stays: it replaces what earlier lines say of it.
-    if text(Slot::StopReason) == "refusal"
-        && event.tokens.get(Bucket::Output) == 0
-        && event.provider().as_str() == "anthropic"
-    {
-        event.tokens = Tokens::default();
+    if text(Slot::StopReason) == "refusal" && tokens.get(Bucket::Output) == 0 && provider.as_str() == "anthropic" {
+        tokens = Tokens::default();
     }
-    event.session = context.label(values.get(Slot::SessionId), "sessionId")?;
+    let session = context.label(values.get(Slot::SessionId), "sessionId")?;
     let project = context.label(values.get(Slot::Cwd), "cwd")?;
-    event.dimensions.set(Dimension::Project, project);
-    let agent = values.get(Slot::Agent);
-    if !agent.is_null() {
-        event
-            .dimensions
-            .set(Dimension::Agent, context.label(agent, "attributionAgent")?);
-    }
-    event.sidechain = values.get(Slot::IsSidechain).is_true();
-    event.rank = Rank {
+    let agent = context.label(values.get(Slot::Agent), "attributionAgent")?;
+    let mut rank = Rank {
         authority: 0,
         complete: !values.get(Slot::StopReason).is_null(),
         at,
         line: number,
     };
+    let mut reported_cost = None;
     if let Value::Text(cost) = values.get(Slot::Cost) {
-        event.reported_cost = reported(Some(cost), "costUSD")?;
+        reported_cost = reported(Some(cost), "costUSD")?;
         // Copies into a session that is resumed say that they cost nothing: the line that was written first knows.
-        event.rank.complete &= event.reported_cost.is_some() || cost == "null" || event.tokens.total() == 0;
+        rank.complete &= reported_cost.is_some() || cost == "null" || tokens.total() == 0;
     }
-    if let Value::Text(iterations) = values.get(Slot::Iterations) {
-        let (parent, at) = (*event, out.events.len() - 1);
-        let longest = extras(iterations, &key, &parent, context, out)?;
-        if let Some(event) = out.events.get_mut(at) {
-            event.asked_at_most(longest);
-        }
+    let mut dimensions = Dimensions::default();
+    for (dimension, name) in [
+        (Dimension::Provider, provider),
+        (Dimension::Model, model),
+        (Dimension::Agent, agent),
+        (Dimension::Project, project),
+        (Dimension::Tier, tier),
+    ] {
+        dimensions.set(dimension, name);
     }
-    Ok(())
+    let identity = match other_key {
+        Some(key) => EventId::of(&key),
+        None => out.pending.of(b"response", id.as_bytes()),
+    };
+    // Written once, where it is handed over from: a call is larger than what is read of its line.
+    out.events.push(UsageEvent {
+        id: identity,
+        at,
+        dimensions,
+        session,
+        sidechain: values.get(Slot::IsSidechain).is_true(),
+        tokens,
+        requests,
+        speed,
+        geo,
+        extras: Label::EMPTY,
+        rank,
+        reported_cost,
+    });
+    match values.get(Slot::Iterations) {
+        Value::Text(iterations) => with_iterations(iterations, values, context, out),
+        Value::Null | Value::Whole(_) | Value::Negative(_) | Value::Float(_) | Value::Bool(_) | Value::Other => Ok(()),
+    }
+}
+
+/// Who sold a call, where the id of its response may tell.
+#[cold]
+fn seller_by(id: &str, model: Label, context: &mut Context) -> Label {
+    match seller::by_response(id) {
+        "" if is_of_openrouter(id) => context.labels.get("openrouter"),
+        "" => context.provider(model, seller::behind_claude_code),
+        cloud => context.labels.get(cloud),
+    }
 }
 
 /// Whether the id of a message is one of OpenRouter's.
@@ -274,126 +323,4 @@ fn key<'v>(values: &Values<'v>) -> Result<[&'v [u8]; 2], Fault> {
         ("", request, _) => [b"claude-code-request", request.as_bytes()],
         (id, _, _) => [b"response", id.as_bytes()],
     })
-}
-
-/// An answer that is whole and of whose usage nothing is known is a gap, unless another of its lines tells it.
-#[cold]
-fn without_usage(values: &Values<'_>, out: &mut Output) {
-    if values.get(Slot::IsApiErrorMessage).is_true() {
-        out.excluded.push("failed_calls");
-    } else if !values.get(Slot::StopReason).is_null()
-        && let Ok(key) = key(values)
-    {
-        out.unended.push(EventId::of(&key));
-    }
-}
-
-/// Another program writes its sessions in this outline and the usage as Gemini does (Qwen Code), which is told as a gap.
-#[cold]
-fn foreign(text: &str, out: &mut Output) {
-    if let Ok(line) = Line::parse(text)
-        && let Ok(key) = key(&line.values())
-    {
-        out.unended.push(EventId::of(&key));
-    }
-}
-
-/// Prompts up to here cost the same at Anthropic, however many are summed up.
-const SHORT: u64 = 200_000;
-
-/// Iterations that the top level does not contain are calls of their own. Answers the longest prompt of those that it sums up, where that
-/// may decide the price.
-fn extras(
-    json: &str,
-    key: &[&[u8]; 2],
-    parent: &UsageEvent,
-    context: &mut Context,
-    out: &mut Output,
-) -> Result<u64, Fault> {
-    let entries: Option<Vec<Usage<'_>>> = serde_json::from_str(json)
-        .map_err(|e| Fault::field("message.usage.iterations", format!("unexpected shape: {e}")))?;
-    let entries = entries.unwrap_or_default();
-    let fallback = entries.iter().any(|entry| entry.r#type.str() == "fallback_message");
-    let served = parent.model().as_str();
-    let mut longest = 0;
-    for (n, entry) in entries.iter().enumerate() {
-        let answered = !matches!(entry.output_tokens, Scalar::Null | Scalar::Whole(0));
-        match iterations::part(entry.r#type.str(), entry.model.str(), served, fallback, answered) {
-            Part::Beside => {}
-            Part::Within if parent.tokens.prompt() > SHORT => {
-                let mut one = *parent;
-                fill(&mut one, &entry.values(), "message.usage.iterations", context)?;
-                longest = one.tokens.prompt().max(longest);
-                continue;
-            }
-            Part::Within | Part::Declined => continue,
-            Part::Unknown => {
-                out.warnings.push(iterations::UNKNOWN);
-                continue;
-            }
-        }
-        let own = context.label(&entry.model, "message.usage.iterations.model")?;
-        let model = if own.is_empty() { parent.model() } else { own };
-        let [space, id] = *key;
-        let id = EventId::of(&[space, id, b"iteration", n.to_string().as_bytes()]);
-        // Who sold the message sold what was done for it.
-        let provider = match parent.provider() {
-            cloud if matches!(cloud.as_str(), "bedrock" | "vertex" | "openrouter") => cloud,
-            _ => context.provider(model, seller::behind_claude_code),
-        };
-        let mut event = UsageEvent::new(id, parent.at, provider, model);
-        fill(&mut event, &entry.values(), "message.usage.iterations", context)?;
-        for dimension in [Dimension::Project, Dimension::Agent] {
-            event.dimensions.set(dimension, parent.dimensions.get(dimension));
-        }
-        if event.tier().is_empty() {
-            event.dimensions.set(Dimension::Tier, parent.tier());
-        }
-        event.session = parent.session;
-        event.sidechain = parent.sidechain;
-        event.rank = parent.rank;
-        out.events.push(event);
-    }
-    Ok(longest)
-}
-
-/// Takes over the usage; a fault names its field below `path`.
-fn fill(event: &mut UsageEvent, values: &Values<'_>, path: &str, context: &mut Context) -> Result<(), Fault> {
-    take_over(event, values, context).map_err(|fault| Fault {
-        field: fault.field.map(|f| format!("{path}.{f}")),
-        ..fault
-    })
-}
-
-fn take_over(event: &mut UsageEvent, values: &Values<'_>, context: &mut Context) -> Result<(), Fault> {
-    let count = |slot: Slot, field: &str| values.get(slot).count(field);
-    let small = |slot: Slot, field: &str| values.get(slot).small(field);
-    let written = count(Slot::Written, "cache_creation_input_tokens")?;
-    let five = count(Slot::Written5m, "cache_creation.ephemeral_5m_input_tokens")?;
-    let hour = count(Slot::Written1h, "cache_creation.ephemeral_1h_input_tokens")?;
-    // What the split does not explain was written at the default time to live.
-    let five = five + written.saturating_sub(five + hour);
-    let output = count(Slot::Output, "output_tokens")?;
-    let tokens = &mut event.tokens;
-    tokens.set(Bucket::InputUncached, count(Slot::Input, "input_tokens")?);
-    tokens.set(Bucket::CacheRead, count(Slot::Read, "cache_read_input_tokens")?);
-    tokens.set(Bucket::CacheWrite5m, five);
-    tokens.set(Bucket::CacheWrite1h, hour);
-    tokens.set(Bucket::Output, output);
-    tokens.reasoning = count(Slot::Thinking, "output_tokens_details.thinking_tokens")?.min(output);
-    let requests = &mut event.requests;
-    requests.web_searches = small(Slot::WebSearches, "server_tool_use.web_search_requests")?;
-    requests.web_fetches = small(Slot::WebFetches, "server_tool_use.web_fetch_requests")?;
-    requests.code_executions = small(Slot::CodeExecutions, "server_tool_use.code_execution_requests")?;
-    let tier = context.label(values.get(Slot::ServiceTier), "service_tier")?;
-    event.dimensions.set(Dimension::Tier, tier);
-    let speed = values.get(Slot::Speed);
-    if !speed.is_null() && speed.str() != "standard" {
-        event.speed = context.label(speed, "speed")?;
-    }
-    let geo = values.get(Slot::InferenceGeo);
-    if !geo.is_null() && !matches!(geo.str(), "global" | "not_available") {
-        event.geo = context.label(geo, "inference_geo")?;
-    }
-    Ok(())
 }

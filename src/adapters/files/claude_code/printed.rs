@@ -17,8 +17,8 @@ use super::super::scalar::{Scalar, reported};
 use super::super::seller;
 use super::super::tags::content_identity;
 use super::super::value::Value;
-use super::fill;
 use super::record::{Slot, Usage, Values};
+use super::used::Used;
 
 /// What is told of results.
 const RESULTS: &str =
@@ -242,12 +242,8 @@ impl Results {
             };
             let identity = EventId::of(&[b"claude-code-result", identity.as_bytes(), name.as_bytes()]);
             let mut event = UsageEvent::new(identity, at, provider, model);
-            fill(
-                &mut event,
-                &used.values(&usage, main == Some(name.as_str())),
-                "usage",
-                context,
-            )?;
+            let values = used.values(&usage, main == Some(name.as_str()));
+            Used::of(&values, "usage", context)?.give(&mut event);
             let split = main.is_some_and(|main| main == name) && used.written == turn.written;
             if used.written > 0 && !split {
                 out.warnings.push(UNSPLIT);

@@ -168,6 +168,12 @@ impl Default for Values<'_> {
     }
 }
 
+impl<'a> AsMut<[Value<'a>]> for Values<'a> {
+    fn as_mut(&mut self) -> &mut [Value<'a>] {
+        &mut self.0
+    }
+}
+
 impl<'a> Values<'a> {
     /// One value.
     #[inline]

@@ -205,6 +205,6 @@ fn seller<'a>(provider: &'a str, model: &str) -> &'a str {
         "" => "openai",
         "oss" => "ollama",
         other if seller::is_known(other) => seller::named(other),
-        gateway => seller::behind_gateway(gateway, model),
+        gateway => seller::named(seller::behind_gateway(gateway, model)),
     }
 }

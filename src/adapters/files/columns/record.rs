@@ -8,7 +8,7 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::super::line::{Context, Fault, LineFormat, Output};
-use super::super::plain::KeyText;
+use super::super::object::KeyText;
 use super::{Columns, Told, keys};
 
 /// Records of a file that are looked through for what may be meant by a key that none has had so far.

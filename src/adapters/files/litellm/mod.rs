@@ -24,6 +24,7 @@ use super::page;
 use super::scalar::{Scalar, reported};
 use super::tags;
 use super::thoughts::Thoughts;
+use super::tier;
 
 use self::row::{Breakdown, Hidden, Metadata, Response, Row};
 use self::usage::Usage;
@@ -110,8 +111,9 @@ impl Row<'_> {
         let tags = json_text(row.request_tags, "request_tags")?;
         let tags: Vec<Scalar<'_>> = parse(tags.as_deref(), "request_tags")?.unwrap_or_default();
         let at = context.time(&row.start_time, "startTime", out)?;
-        let gateway = context.label(&row.custom_llm_provider, "custom_llm_provider")?.as_str();
-        let provider = context.labels.get(provider_of(gateway));
+        let gateway = context.label(&row.custom_llm_provider, "custom_llm_provider")?;
+        let seller = context.sellers.of(gateway).name;
+        let (gateway, provider) = (gateway.as_str(), context.labels.get(seller));
         let told = [&metadata.usage_object, &metadata.additional_usage_values];
         let told = told.into_iter().flatten().find(|usage| usage.tells());
         let mut model = context.label(&row.model, "model")?;
@@ -120,7 +122,7 @@ impl Row<'_> {
             Some(_) | None => json_text(row.hidden_params, "hidden_params").unwrap_or_default(),
         };
         let hidden: Hidden<'_> = of(hidden.as_deref());
-        model = context.labels.get(bare(gateway, model.as_str()));
+        model = context.labels.get(bare((gateway, seller), model.as_str()));
         if model.is_empty() {
             let one = [metadata.batch_models, hidden.batch_models]
                 .into_iter()
@@ -264,7 +266,10 @@ fn count_tokens(
         thoughts: Thoughts::of(event.provider().as_str(), false),
         ..Counts::default()
     };
-    let counts = usage.counts(event.provider().as_str(), &plain)?;
+    let mut counts = usage.counts(event.provider().as_str(), &plain)?;
+    if counts.write_30m > 0 && event.model().as_str().contains("claude") {
+        counts.keep_for_minutes();
+    }
     event.tokens = counts.tokens(Input::Includes, "LiteLLM", out);
     Ok(())
 }
@@ -304,7 +309,7 @@ fn describe(
     let mut tier = Label::EMPTY;
     for value in usage_tier.into_iter().chain([&cost.service_tier]) {
         if tier.is_empty() {
-            tier = context.label(value, "service_tier")?;
+            tier = tier::of(value, "service_tier", context)?;
         }
     }
     let project = context.label(
@@ -327,28 +332,16 @@ fn describe(
 
 /// A model without the words for who was asked, and on Bedrock how, that the proxy writes before it: `openai/gpt-5`. What is sold at another
 /// price under the same name keeps them.
-fn bare<'m>(gateway: &str, model: &'m str) -> &'m str {
+fn bare<'m>((gateway, seller): (&str, &str), model: &'m str) -> &'m str {
     if matches!(gateway, "" | "azure_ai" | "bedrock_mantle") {
         return model;
     }
     let rest = model.strip_prefix(gateway).and_then(|rest| rest.strip_prefix('/'));
     let mut rest = rest.unwrap_or(model);
-    if provider_of(gateway) == "bedrock" {
+    if seller == "bedrock" {
         for front in ["bedrock/", "converse/", "invoke/"] {
             rest = rest.strip_prefix(front).unwrap_or(rest);
         }
     }
     rest
-}
-
-fn provider_of(name: &str) -> &str {
-    match name {
-        "gemini" => "google",
-        "vertex_ai" | "vertex_ai_beta" => "vertex",
-        "bedrock_converse" | "bedrock_mantle" => "bedrock",
-        "azure_ai" | "azure_text" => "azure",
-        "text-completion-openai" => "openai",
-        "cohere_chat" => "cohere",
-        other => other,
-    }
 }

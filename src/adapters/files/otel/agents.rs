@@ -82,8 +82,11 @@ impl Attributes<'_> {
     /// What it used, and what its input count contains.
     pub(super) fn used(&self, scope: &str, provider: &str, out: &mut Output) -> Result<(Counts, Input), Fault> {
         let provider = if self.is_call_of_codex() { "openai" } else { provider };
-        let counts = self.counts(provider, out)?;
-        Ok(self.meant(scope, provider, counts))
+        let (mut counts, input) = self.counts(provider, out)?;
+        if self.models().any(|model| model.contains("claude")) {
+            counts.keep_for_minutes();
+        }
+        Ok(self.meant(scope, provider, (counts, input)))
     }
 
     /// Whether Claude declined before anything was answered, for which Anthropic charges nothing.

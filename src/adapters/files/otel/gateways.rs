@@ -28,7 +28,6 @@ impl Attributes<'_> {
             self.provider = match self.cloudflare.str() {
                 // Its own names for some.
                 "aws-bedrock" => Scalar::Text("bedrock".into()),
-                "google-ai-studio" => Scalar::Text("google".into()),
                 "grok" => Scalar::Text("xai".into()),
                 "perplexity-ai" => Scalar::Text("perplexity".into()),
                 _ => self.cloudflare.clone(),
@@ -54,7 +53,7 @@ impl Attributes<'_> {
         match seller {
             "" | "openai" => return told,
             "azure" => {}
-            _ => counts.write_5m = counts.write_5m.saturating_add(std::mem::take(&mut counts.write_30m)),
+            _ => counts.keep_for_minutes(),
         }
         if self.is_gemini(seller) {
             counts.thoughts = Thoughts::Rest;

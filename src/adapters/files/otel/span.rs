@@ -135,9 +135,10 @@ fn understand(
     let named = known.map(|(_, form)| form);
     let id = known.map_or_else(by_span, |(id, _)| id);
     let failed = span.failed || !own.error.is_null();
-    let provider = name(&own.provider, &own.system);
-    let provider = context.label(provider, "gen_ai.provider.name")?;
-    let provider = match seller::named(provider.as_str()) {
+    let told = context.label(name(&own.provider, &own.system), "gen_ai.provider.name")?;
+    // Spelled once, before anything is compared with it.
+    let told = context.sellers.of(told);
+    let provider = match told.name {
         // A framework, which sells nothing.
         "" | "strands-agents" => match own.gateway() {
             "" => own
@@ -152,7 +153,10 @@ fn understand(
     let asked = own.sold(provider);
     // How usage is told is told by the client, whoever answered it.
     let (mut counts, declared) = own.used(around.scope, asked, out)?;
-    let provider = context.labels.get(own.sold_at_host(asked, &mut counts));
+    let provider = match own.sold_at_host(asked, &mut counts) {
+        sold if sold == told.name => told.label,
+        sold => context.labels.get(sold),
+    };
     let quantities = match own.has_usage() {
         true => Label::EMPTY,
         false => own.quantities()?,

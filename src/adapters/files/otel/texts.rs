@@ -129,12 +129,7 @@ impl Attributes<'_> {
     /// Whom LiteLLM asked, as it says before the model.
     pub(super) fn gateway(&self) -> &str {
         let front = self.provider_model.str().split_once('/').map_or("", |(front, _)| front);
-        match front {
-            "vertex_ai_beta" => "vertex",
-            "azure_ai" | "azure_text" => "azure",
-            "bedrock_converse" | "bedrock_mantle" => "bedrock",
-            front => seller::named(front),
-        }
+        seller::told(front)
     }
 
     /// The tier that was answered, else the one that was asked for.

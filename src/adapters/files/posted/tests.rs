@@ -101,7 +101,17 @@ fn a_body_that_cannot_be_read_is_refused_and_those_beside_it_count() {
 #[test]
 fn what_is_no_object_in_a_list_takes_nothing_behind_it_along() {
     let (one, two, three) = (record(1), record(2), record(3));
-    for element in ["null", "5", "-0.5e3", "true", r#""x, \"{ y""#, "[]", "[null]"] {
+    for element in [
+        "null",
+        "5",
+        "-0.5e3",
+        "true",
+        r#""x, \"{ y""#,
+        "[]",
+        "[null]",
+        "NaN",
+        "-Infinity",
+    ] {
         let refused = u64::from(element != "[]");
         for list in [
             format!("[{one},{element},{two}, {element} ,{three}]"),

@@ -20,6 +20,9 @@ const BETWEEN: usize = 16;
 /// A value between objects that is none is looked at so far; a longer one ends with its line.
 const LONGEST_SINGLE: usize = 64 << 10;
 
+/// What Python and others write where no number is, though JSON has no word for it.
+const NO_NUMBERS: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
+
 /// Where an object ends.
 #[derive(Clone, Copy)]
 enum End {
@@ -181,7 +184,8 @@ impl<R: Read> Records<R> {
             at += 1;
         }
         let value = self.ahead().get(..at).unwrap_or_default();
-        Ok(is_json(value).then_some(at))
+        let is_single = is_json(value) || NO_NUMBERS.contains(&value.trim_ascii_end());
+        Ok(is_single.then_some(at))
     }
 
     /// Where the text ahead ends, behind its closing quote; nothing where it does not.

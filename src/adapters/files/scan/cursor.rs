@@ -1,6 +1,6 @@
 //! A place in the text of a JSON record, and the values that can be read there without building anything.
 
-use memchr::memchr2;
+use memchr::{memchr2, memchr3};
 
 use super::super::value::Value;
 use super::block::{BLOCK, stops};
@@ -15,12 +15,33 @@ pub struct Cursor<'a> {
     pub text: &'a str,
     pub at: usize,
     depth: u32,
+    /// Whether a record ends where a line does; else line ends are white space.
+    line: bool,
+}
+
+/// What ends a record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The end of the text.
+    Text,
+    /// The end of its first line.
+    Line,
 }
 
 impl<'a> Cursor<'a> {
     /// At the beginning.
     pub fn new(text: &'a str) -> Self {
-        Cursor { text, at: 0, depth: 0 }
+        Self::before(text, End::Text)
+    }
+
+    /// The same where a record ends there.
+    pub fn before(text: &'a str, end: End) -> Self {
+        Cursor {
+            text,
+            at: 0,
+            depth: 0,
+            line: end == End::Line,
+        }
     }
 
     /// What follows.
@@ -35,7 +56,7 @@ impl<'a> Cursor<'a> {
 
     /// Passes over white space.
     pub fn blank(&mut self) {
-        while matches!(self.byte(), b' ' | b'\t' | b'\n' | b'\r') {
+        while matches!(self.byte(), b' ' | b'\t' | b'\r') || (self.byte() == b'\n' && !self.line) {
             self.at += 1;
         }
     }
@@ -164,12 +185,19 @@ impl<'a> Cursor<'a> {
             let near = stop(window).unwrap_or(window.len().saturating_sub(1));
             self.at += match rest.get(near)? {
                 b'"' | b'\\' => near,
+                // No further than to the end of the line, however far the next quote is.
+                _ if self.line => near + memchr3(b'"', b'\\', b'\n', rest.get(near..)?)?,
                 _ => near + memchr2(b'"', b'\\', rest.get(near..)?)?,
             };
-            if self.byte() == b'"' {
-                return Some(());
+            match self.byte() {
+                b'"' => return Some(()),
+                b'\n' => return None,
+                _ => {}
             }
             // An escape is two bytes; the digits of `\u` hold neither a quote nor a backslash.
+            if self.line && bytes.get(self.at + 1) == Some(&b'\n') {
+                return None;
+            }
             self.at += 2;
         }
     }
@@ -214,10 +242,18 @@ fn digits(rest: &[u8]) -> (u64, usize) {
 /// The number that digits make at the beginning of a text and their count, without looking at what follows.
 #[inline(always)]
 pub fn natural(text: &[u8]) -> Option<(u64, usize)> {
-    let (value, length) = match text.first_chunk::<8>().and_then(|word| few_digits(*word)) {
-        Some(few) => few,
-        None => digits(text),
-    };
+    let word = text.first_chunk::<8>();
+    if let Some((word, (value, length))) = word.and_then(|word| Some((word, few_digits(*word)?))) {
+        let [first, ..] = *word;
+        return (first != b'0' || length == 1).then_some((value, length));
+    }
+    many_digits(text)
+}
+
+/// The same for more digits, or at the end of a text.
+#[inline(never)]
+fn many_digits(text: &[u8]) -> Option<(u64, usize)> {
+    let (value, length) = digits(text);
     let padded = length > 1 && text.first() == Some(&b'0');
     (length > 0 && !padded).then_some((value, length))
 }

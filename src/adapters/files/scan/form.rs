@@ -6,6 +6,7 @@
 //! read all values, and the close ones are made anew.
 
 use super::super::value::Value;
+use super::cursor::End;
 use super::length::RARELY;
 use super::steps::{Steps, Take};
 
@@ -40,6 +41,8 @@ pub(in super::super) struct Forms {
     known: Vec<Form>,
     /// Where the values of the record stood that was read last by wide steps.
     spans: Vec<(usize, usize)>,
+    /// Whether the record that is read next is known to be of none of them.
+    pub fits_none: bool,
 }
 
 /// One form, as learned and as used.
@@ -80,20 +83,39 @@ enum Sort {
 impl Forms {
     /// Reads a record of a form that is known into values that are null.
     pub fn read<'a>(&mut self, text: &'a str, values: &mut [Value<'a>]) -> Option<()> {
-        let mut place = None;
-        for (n, form) in self.known.iter_mut().enumerate() {
-            if form.read(text, values, &mut self.spans) {
-                place = Some(n);
-                break;
-            }
+        if self.fits_none {
+            return None;
         }
-        let place = place?;
+        self.find(text, values, End::Text).map(|_| ())
+    }
+
+    /// Reads the first line of a text, if it is of a form that is known, and answers its length without the line end. `given` says whether the
+    /// values are those of a record that this has read into them, and no other form since; those that were fixed then need not be given again.
+    #[inline]
+    pub fn read_line<'a>(&mut self, text: &'a str, values: &mut [Value<'a>], given: &mut bool) -> Option<usize> {
+        if *given
+            && let Some(form) = self.known.first_mut()
+            && let Some(length) = form.read_again(text, values)
+        {
+            return Some(length);
+        }
+        values.fill(Value::Null);
+        let found = self.find(text, values, End::Line);
+        *given = found.is_some() && self.known.first().is_some_and(|form| form.looked_at != form.reads);
+        found
+    }
+
+    #[inline(never)]
+    fn find<'a>(&mut self, text: &'a str, values: &mut [Value<'a>], end: End) -> Option<usize> {
+        let mut forms = self.known.iter_mut().enumerate();
+        let spans = &mut self.spans;
+        let (place, length) = forms.find_map(|(n, form)| Some((n, form.read(text, values, spans, end)?)))?;
         if place > 0
             && let Some(front) = self.known.get_mut(..=place)
         {
             front.rotate_right(1);
         }
-        Some(())
+        Some(length)
     }
 
     /// Learns the form of a record that was walked through.
@@ -182,23 +204,45 @@ impl Part {
 }
 
 impl Form {
-    fn read<'a>(&mut self, text: &'a str, values: &mut [Value<'a>], spans: &mut Vec<(usize, usize)>) -> bool {
+    fn read<'a>(
+        &mut self,
+        text: &'a str,
+        values: &mut [Value<'a>],
+        spans: &mut Vec<(usize, usize)>,
+        end: End,
+    ) -> Option<usize> {
         self.reads += 1;
-        let fits = !self.look && self.close.read(text, values, self.reads).is_some();
-        fits || self.read_wide(text, values, spans)
+        let close = (!self.look).then(|| self.close.read(text, values, self.reads, end, false));
+        close.flatten().or_else(|| self.read_wide(text, values, spans, end))
+    }
+
+    /// Reads one more line like the one that was read into these values.
+    #[inline(always)]
+    fn read_again<'a>(&mut self, text: &'a str, values: &mut [Value<'a>]) -> Option<usize> {
+        let reads = self.reads + 1;
+        let length = self.close.read(text, values, reads, End::Line, true)?;
+        self.reads = reads;
+        Some(length)
     }
 
     /// Reads a record that the close steps do not fit.
     #[cold]
-    fn read_wide<'a>(&mut self, text: &'a str, values: &mut [Value<'a>], spans: &mut Vec<(usize, usize)>) -> bool {
+    fn read_wide<'a>(
+        &mut self,
+        text: &'a str,
+        values: &mut [Value<'a>],
+        spans: &mut Vec<(usize, usize)>,
+        end: End,
+    ) -> Option<usize> {
         values.fill(Value::Null);
-        if self.wide.read_places(text, values, spans).is_some() {
+        let length = self.wide.read_places(text, values, spans, end);
+        if length.is_some() {
             self.adjust(text.as_bytes(), spans);
-            return true;
+            return length;
         }
         values.fill(Value::Null);
         self.reads -= 1;
-        false
+        None
     }
 
     /// Makes the close steps anew after a record of which all values were read.

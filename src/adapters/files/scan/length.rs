@@ -57,7 +57,7 @@ impl Length {
             1..BLOCK => (found & self.within) == (self.within.wrapping_add(1) >> 1),
             usual => {
                 let last = text.get(..=usual).and_then(<[u8]>::last_chunk::<BLOCK>);
-                found == 0 && last.is_some_and(|block| stops(block) == 1 << (BLOCK - 1))
+                last.is_some_and(|block| found | (stops(block) ^ (1 << (BLOCK - 1))) == 0)
             }
         }
     }

@@ -12,6 +12,7 @@ mod block;
 mod cursor;
 mod form;
 mod length;
+mod lines;
 mod steps;
 
 use self::cursor::Cursor;
@@ -19,6 +20,7 @@ use self::form::{Kind, Token};
 use super::value::Value;
 
 pub(super) use self::form::Forms;
+pub(super) use self::lines::{Line, Lines};
 
 /// What to do with the value of a key.
 pub(super) enum Want {

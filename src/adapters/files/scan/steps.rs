@@ -1,8 +1,10 @@
 //! A form as a list of steps: bytes to compare, a value to read, and so on to the end of a record.
 
+use memchr::memchr;
+
 use super::super::value::Value;
 use super::block::{BLOCK, alike, first};
-use super::cursor::{self, Cursor};
+use super::cursor::{self, Cursor, End};
 use super::form::{Kind, Part};
 use super::length::Length;
 use super::raw;
@@ -14,6 +16,8 @@ pub(super) struct Steps {
     tail: Fixed,
     /// Memory of steps that were.
     spare: Vec<Fixed>,
+    /// Whether none of the bytes is a line end.
+    one_line: bool,
 }
 
 /// Bytes to compare and a value to read.
@@ -48,9 +52,14 @@ struct Fixed {
     length: usize,
     /// The last of them, where there are more.
     back: [u8; BLOCK],
+    /// What stands between the first block and the last one, up to where that begins.
+    middle: Vec<[u8; BLOCK]>,
     bytes: Vec<u8>,
     values: Vec<FixedValue>,
 }
+
+/// Fixed bytes up to here are compared block by block; beyond it calling a function is worth it.
+const FEW: usize = 6 * BLOCK;
 
 /// A wanted value among fixed bytes.
 struct FixedValue {
@@ -101,16 +110,30 @@ impl Steps {
         }
         self.tail.bytes.extend_from_slice(end);
         self.tail.seal();
+        let mut fixed = self.steps.iter().map(|step| &step.fixed).chain([&self.tail]);
+        self.one_line = fixed.all(|fixed| memchr(b'\n', &fixed.bytes).is_none());
     }
 
-    /// Reads a record; what is set is of no use if it is not of this form. So many records were read by the form.
+    /// Reads the record that a text begins with and answers its length; what is set is of no use if it is not of this form. So many records
+    /// were read by the form; where `given` says so, the values among the fixed bytes are known.
     #[inline(always)]
-    pub(super) fn read<'a>(&mut self, text: &'a str, values: &mut [Value<'a>], reads: u64) -> Option<()> {
+    pub(super) fn read<'a>(
+        &mut self,
+        text: &'a str,
+        values: &mut [Value<'a>],
+        reads: u64,
+        end: End,
+        given: bool,
+    ) -> Option<usize> {
+        if end == End::Line && !self.one_line {
+            return None;
+        }
         let mut rest = text;
         for step in &mut self.steps {
-            rest = step.read(step.fixed.pass(rest, values)?, values, reads)?;
+            rest = step.read(step.fixed.pass(rest, values, given)?, values, reads, end)?;
         }
-        self.tail.pass(rest, values)?.is_empty().then_some(())
+        let rest = self.tail.pass(rest, values, given)?;
+        end.is_before(rest).then_some(text.len() - rest.len())
     }
 
     /// The same, and tells where each value stood.
@@ -119,15 +142,20 @@ impl Steps {
         text: &'a str,
         values: &mut [Value<'a>],
         places: &mut Vec<(usize, usize)>,
-    ) -> Option<()> {
+        end: End,
+    ) -> Option<usize> {
+        if end == End::Line && !self.one_line {
+            return None;
+        }
         places.clear();
         let mut rest = text;
         for step in &mut self.steps {
-            let value = step.fixed.pass(rest, values)?;
-            rest = step.read(value, values, 0)?;
+            let value = step.fixed.pass(rest, values, false)?;
+            rest = step.read(value, values, 0, end)?;
             places.push((text.len() - value.len(), text.len() - rest.len()));
         }
-        self.tail.pass(rest, values)?.is_empty().then_some(())
+        let rest = self.tail.pass(rest, values, false)?;
+        end.is_before(rest).then_some(text.len() - rest.len())
     }
 }
 
@@ -147,6 +175,11 @@ impl Fixed {
             .zip(&self.bytes)
             .for_each(|(to, from)| *to = *from);
         self.back = self.bytes.last_chunk().copied().unwrap_or_default();
+        let before_back = self.length.saturating_sub(BLOCK);
+        self.middle.clear();
+        let blocks = self.bytes.as_chunks::<BLOCK>().0.iter().enumerate().skip(1);
+        let blocks = blocks.take_while(|(n, _)| n * BLOCK < before_back);
+        self.middle.extend(blocks.map(|(_, block)| *block));
     }
 
     /// Adds a value, if it can be a fixed one.
@@ -183,51 +216,56 @@ impl Fixed {
         true
     }
 
-    /// What follows the bytes, if the text begins with them.
+    /// What follows the bytes, if a text begins with them.
     #[inline(always)]
-    fn pass<'a>(&self, text: &'a str, values: &mut [Value<'a>]) -> Option<&'a str> {
-        if !self.begins(text.as_bytes()) {
+    fn pass<'a>(&self, text: &'a str, values: &mut [Value<'a>], given: bool) -> Option<&'a str> {
+        let rest = text.get(self.length..)?;
+        let is_same = match text.as_bytes().first_chunk::<BLOCK>() {
+            Some(front) if self.length <= BLOCK => alike(front, &self.front) & self.within == self.within,
+            Some(front) => alike(front, &self.front) == first(BLOCK) && self.ends(text.as_bytes()),
+            None => text.as_bytes().starts_with(&self.bytes),
+        };
+        if !is_same {
             return None;
         }
-        if !self.values.is_empty() {
-            self.give(text.get(..self.length)?, values)?;
+        if !given && !self.values.is_empty() {
+            self.give(text, values)?;
         }
-        text.get(self.length..)
-    }
-
-    #[inline(always)]
-    fn begins(&self, text: &[u8]) -> bool {
-        match text.first_chunk::<BLOCK>() {
-            Some(front) if self.length <= BLOCK => alike(front, &self.front) & self.within == self.within,
-            Some(front) => alike(front, &self.front) == first(BLOCK) && self.ends(text),
-            None => text.get(..self.length) == Some(self.bytes.as_slice()),
-        }
+        Some(rest)
     }
 
     /// Whether what stands behind the first block is the same too.
     #[inline(always)]
     fn ends(&self, text: &[u8]) -> bool {
-        let Some(text) = text.get(..self.length) else {
+        let Some(bytes) = text.get(..self.length) else {
             return false;
         };
-        let last = text.last_chunk::<BLOCK>();
+        let last = bytes.last_chunk::<BLOCK>();
         last.is_some_and(|last| alike(last, &self.back) == first(BLOCK))
-            && (self.length <= 2 * BLOCK || self.holds(text))
+            && (self.length <= 2 * BLOCK || self.holds(bytes))
     }
 
-    /// Whether what stands between the first block and the last is the same too.
+    /// Whether what stands between the first block and the last one is the same too.
     #[inline(always)]
-    fn holds(&self, text: &[u8]) -> bool {
-        // Beyond this calling a function is worth it.
-        if self.length > 4 * BLOCK {
-            return text == self.bytes.as_slice();
+    fn holds(&self, bytes: &[u8]) -> bool {
+        if self.length > FEW {
+            return bytes == self.bytes.as_slice();
         }
-        let [text, known] = [text, self.bytes.as_slice()].map(|bytes| bytes.as_chunks::<BLOCK>().0);
-        let mut both = text.iter().zip(known).skip(1);
-        both.all(|(block, known)| alike(block, known) == first(BLOCK))
+        let mut rest = bytes.get(BLOCK..).unwrap_or(&[]);
+        for known in &self.middle {
+            let Some((block, behind)) = rest.split_first_chunk::<BLOCK>() else {
+                return false;
+            };
+            if alike(block, known) != first(BLOCK) {
+                return false;
+            }
+            rest = behind;
+        }
+        true
     }
 
     /// Gives the values among the bytes.
+    #[inline(never)]
     fn give<'a>(&self, front: &'a str, values: &mut [Value<'a>]) -> Option<()> {
         for FixedValue { slot, kind } in &self.values {
             let value = match *kind {
@@ -244,35 +282,40 @@ impl Fixed {
 impl Step {
     /// Reads the value that a text begins with; answers what follows.
     #[inline(always)]
-    fn read<'a>(&mut self, text: &'a str, values: &mut [Value<'a>], reads: u64) -> Option<&'a str> {
-        let (slot, value, rest) = match self.take {
+    fn read<'a>(&mut self, text: &'a str, values: &mut [Value<'a>], reads: u64, end: End) -> Option<&'a str> {
+        match self.take {
             // What ends the text is compared with the quote that follows.
             Take::Text(slot) => {
                 let (value, rest) = text.split_at_checked(self.length.of(text.as_bytes(), reads)?)?;
-                (slot, Value::Text(value), rest)
+                *values.get_mut(usize::from(slot))? = Value::Text(value);
+                Some(rest)
             }
             Take::Natural(slot) => {
                 let (value, length) = cursor::natural(text.as_bytes())?;
-                (slot, Value::Whole(value), text.get(length..)?)
+                *values.get_mut(usize::from(slot))? = Value::Whole(value);
+                text.get(length..)
             }
-            Take::SkipText => {
-                return match self.length.foreseen(text.as_bytes()) {
-                    Some(length) => text.get(length..),
-                    None => self.skip(text, reads),
-                };
+            Take::SkipText => match self.length.foreseen(text.as_bytes()) {
+                Some(length) => text.get(length..),
+                None => self.skip(text, reads, end),
+            },
+            // A text, where there may be something else.
+            Take::Slot(slot) if text.as_bytes().first() == Some(&b'"') => {
+                let text = text.get(1..)?;
+                let (value, rest) = text.split_at_checked(self.length.of(text.as_bytes(), reads)?)?;
+                *values.get_mut(usize::from(slot))? = Value::Text(value);
+                rest.strip_prefix('"')
             }
-            Take::Slot(slot) => return any(Kind::Slot(slot), text, values),
-            Take::Raw(slot) => return any(Kind::Raw(slot), text, values),
-            Take::Skip => return any(Kind::Skip, text, values),
-        };
-        *values.get_mut(usize::from(slot))? = value;
-        Some(rest)
+            Take::Slot(slot) => any(Kind::Slot(slot), text, values, end),
+            Take::Raw(slot) => any(Kind::Raw(slot), text, values, end),
+            Take::Skip => any(Kind::Skip, text, values, end),
+        }
     }
 
     /// What follows a text of which only the end is wanted.
     #[inline(never)]
-    fn skip<'a>(&mut self, text: &'a str, reads: u64) -> Option<&'a str> {
-        let mut cursor = Cursor::new(text);
+    fn skip<'a>(&mut self, text: &'a str, reads: u64, end: End) -> Option<&'a str> {
+        let mut cursor = Cursor::before(text, end);
         cursor.skip_to_quote()?;
         self.length.missed(cursor.at, reads);
         text.get(cursor.at..)
@@ -280,8 +323,9 @@ impl Step {
 }
 
 /// The same for values of any sort.
-fn any<'a>(kind: Kind, text: &'a str, values: &mut [Value<'a>]) -> Option<&'a str> {
-    let mut cursor = Cursor::new(text);
+#[inline(never)]
+fn any<'a>(kind: Kind, text: &'a str, values: &mut [Value<'a>], end: End) -> Option<&'a str> {
+    let mut cursor = Cursor::before(text, end);
     match kind {
         Kind::Slot(slot) => *values.get_mut(usize::from(slot))? = cursor.scalar()?,
         Kind::Raw(slot) => {
@@ -291,6 +335,17 @@ fn any<'a>(kind: Kind, text: &'a str, values: &mut [Value<'a>]) -> Option<&'a st
         Kind::Skip => cursor.skip()?,
     }
     text.get(cursor.at..)
+}
+
+impl End {
+    /// Whether a record before such a text ends there.
+    #[inline(always)]
+    fn is_before(self, rest: &str) -> bool {
+        match self {
+            End::Text => rest.is_empty(),
+            End::Line => matches!(rest.as_bytes(), [b'\n', ..] | [b'\r', b'\n', ..]),
+        }
+    }
 }
 
 impl From<Kind> for Take {

@@ -28,21 +28,23 @@ const PATHS: [&[&str]; 6] = [&["a"], &["b"], &["c"], &["raw"], &["in", "a"], &["
 fn values(text: &str, forms: &mut Forms) -> Option<Vec<Value>> {
     let mut values = vec![Found::Null; PATHS.len()];
     read(text, &KEYS, forms, &mut values)?;
+    Some(as_json(&values))
+}
+
+fn as_json(values: &[Found<'_>]) -> Vec<Value> {
     let raw = |slot| slot == 3 || slot == 5;
-    Some(
-        values
-            .iter()
-            .enumerate()
-            .map(|(slot, value)| match value {
-                Found::Null => Value::Null,
-                Found::Text(text) if raw(slot) => serde_json::from_str(text).unwrap(),
-                Found::Text(text) => (*text).into(),
-                Found::Whole(n) => (*n).into(),
-                Found::Bool(b) => (*b).into(),
-                Found::Negative(_) | Found::Float(_) | Found::Other => panic!("no scan reads these"),
-            })
-            .collect(),
-    )
+    values
+        .iter()
+        .enumerate()
+        .map(|(slot, value)| match value {
+            Found::Null => Value::Null,
+            Found::Text(text) if raw(slot) => serde_json::from_str(text).unwrap(),
+            Found::Text(text) => (*text).into(),
+            Found::Whole(n) => (*n).into(),
+            Found::Bool(b) => (*b).into(),
+            Found::Negative(_) | Found::Float(_) | Found::Other => panic!("no scan reads these"),
+        })
+        .collect()
 }
 
 fn json(depth: u32) -> BoxedStrategy<Value> {
@@ -95,6 +97,45 @@ proptest! {
         }
     }
 
+    /// Where a line ends is seen while it is read, whatever is broken in it, and it is read as it is without those behind it.
+    #[test]
+    fn the_first_line_of_a_text_is_read_as_it_is_alone(
+        records in prop::collection::vec(("[a-c]{0,3}|[a-zé]{70}", 0..2_000_u64, "[ -~]{0,3}", prop::option::of(json(1))), 1..40),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), "[\n\r\\\\\", 1}]"), 0..3),
+        crlf in any::<bool>(),
+    ) {
+        let line = |(b, a, skipped, other): &(String, u64, String, Option<Value>)| {
+            let other = other.as_ref().map(|other| format!(",\"z\":{other}")).unwrap_or_default();
+            format!(r#"{{"y":{},"a":{a},"x":[{{"q":1, "w":{}}}],"b":"{b}","c":null{other}}}"#, Value::from(skipped.as_str()), Value::from(b.as_str()))
+        };
+        let end = if crlf { "\r\n" } else { "\n" };
+        let mut text = records.iter().map(|record| line(record) + end).collect::<String>();
+        for (at, byte) in damage {
+            let at = at.index(text.len() - 2);
+            if text.is_char_boundary(at) && text.is_char_boundary(at + 1) {
+                text.replace_range(at..=at, &byte);
+            }
+        }
+        let (mut together, mut alone) = (Forms::default(), Forms::default());
+        let (mut found, mut given) = (vec![Found::Null; PATHS.len()], false);
+        let mut rest = text.as_str();
+        while let Some((line, behind)) = rest.split_once('\n') {
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            let expected = values(line, &mut alone);
+            match together.read_line(rest, &mut found, &mut given) {
+                Some(length) => {
+                    prop_assert_eq!(length, line.len());
+                    prop_assert_eq!(Some(as_json(&found)), expected, "{}", line);
+                }
+                None => {
+                    values(line, &mut together);
+                    given = false;
+                }
+            }
+            rest = behind;
+        }
+    }
+
     /// A good record that is cut or changed somewhere is read as what it then is, or not at all.
     #[test]
     fn a_damaged_record_of_a_known_form_is_not_taken_for_a_good_one(place in 0..60_usize, byte in "[{}\\[\\]:,\"x1 \\\\]", cut in any::<bool>()) {
@@ -130,6 +171,24 @@ fn records_of_one_form_are_read_by_it() {
     let mut read = vec![Found::Null; PATHS.len()];
     assert!(forms.read(&text, &mut read).is_some());
     assert!(forms.read(r#"{"a":5}"#, &mut read).is_none());
+}
+
+/// Line ends in texts and between values are none of a line.
+#[test]
+fn a_form_that_spans_lines_reads_no_line() {
+    let mut forms = Forms::default();
+    for text in [
+        "{\"a\":1,\n\"b\":2}",
+        "{\"a\":1,\"x\":\"\n\"}",
+        "{\"a\":1,\"y\":[\n]}",
+        "{\"a\":1,\"b\":2}",
+    ] {
+        assert!(values(text, &mut forms).is_some() && values(text, &mut forms).is_some());
+        let lines = format!("{text}\n{text}\n");
+        let mut read = vec![Found::Null; PATHS.len()];
+        let length = forms.read_line(&lines, &mut read, &mut false);
+        assert_eq!(length, (!text.contains('\n')).then_some(text.len()), "{text}");
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(in super::super) fn around(name: &str) -> &str {
     let lower = name.to_lowercase();
     let sells = |hosts: &[&str]| hosts.contains(&lower.as_str()) || hosts.contains(&lower.replace('_', "-").as_str());
     match super::known(name) {
-        "" if sells(&HOSTS) || sells(&CLOUDS) => name,
+        "" if sells(&HOSTS) || sells(&CLOUDS) => super::named(name),
         known => known,
     }
 }

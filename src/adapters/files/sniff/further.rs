@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use memchr::memmem::Finder;
 
 use super::super::columns::unknown;
+use super::super::database::SQLITE;
 use super::super::line::{Context, LineFormat, Output};
 use super::super::mixed::Mixed;
 use super::super::otel::Traces;
@@ -14,7 +15,7 @@ use super::super::readers::Shared;
 use super::super::records::Records;
 use super::super::stop::Stop;
 use super::super::{FileFormat, detect};
-use super::{DETECT_BYTES, Framing, LOOK_BYTES};
+use super::{DETECT_BYTES, Framing, LOOK_BYTES, PARQUET};
 
 /// How texts of two bytes a character begin.
 const UTF_16: [&[u8]; 2] = [b"\xFF\xFE", b"\xFE\xFF"];
@@ -56,6 +57,22 @@ impl Run<'_> {
         }
         self.sink.warn(&format!("{name}: {IN_UTF_16}"), 1);
         Ok(())
+    }
+
+    /// Refuses what is no text where it comes as a stream, packed or piped: it can only be read as a file, from several places of it.
+    pub fn refuse_file(&mut self, front: &[u8]) -> Result<(), Stop> {
+        let what = match front {
+            parquet if parquet.starts_with(PARQUET) => "a Parquet file",
+            database if database.starts_with(SQLITE) => "a database of SQLite",
+            _ => return Ok(()),
+        };
+        if self.by_itself {
+            return Err(Stop::Later);
+        }
+        // It may be a part of any bill.
+        self.bills_whole &= !front.starts_with(PARQUET);
+        let cause = format!("it is {what}, packed or piped, and that is only read as the file itself: unpack it");
+        Err(io::Error::new(io::ErrorKind::InvalidData, cause).into())
     }
 
     /// Tells a file of no format: one that was named is refused, those of folders are told together.

@@ -1,6 +1,6 @@
 //! Charged calls by column: their identities, and all else as numbers.
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use super::columns::{Columns, Frame};
@@ -8,12 +8,15 @@ use super::{Broken, Names, Reader, fill_labels, signed, unsigned};
 use crate::domain::charge::{Charge, Outcome, UnpricedReason};
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
+use crate::domain::period::Seconds;
 use crate::domain::usage::{Bucket, EventId, Rank, Requests, Tokens, UsageEvent};
 
 const SIDECHAIN: u64 = 1;
 const COMPLETE: u64 = 2;
 const REPORTED: u64 = 4;
 const UNPRICED: u64 = 8;
+
+const NANOS_OF_MILLI: u32 = 1_000_000;
 
 // The columns, in the order of storage.
 const FLAGS: usize = 0;
@@ -110,19 +113,28 @@ impl Calls {
 fn fill<N: Names>(frame: &mut Frame<COLUMNS>, calls: &[Charged<'_>], names: &mut N) -> Result<(), N::Error> {
     let each = || calls.iter();
     let events = || calls.iter().map(|(e, _)| *e);
-    frame.fill(FLAGS, each().map(flags));
-    frame.fill(AT_MILLIS, events().map(|e| ordered(e.at.timestamp_millis())));
-    frame.fill(
-        AT_MICROS,
-        events().map(|e| u64::from(e.at.timestamp_subsec_micros() % 1000)),
-    );
+    let flags = frame.fill(FLAGS, each().map(flags));
+    let (mut seconds, mut finer) = (Seconds::default(), 0);
+    let millis = |e: &UsageEvent| {
+        let nanos = e.at.timestamp_subsec_nanos();
+        finer |= nanos % NANOS_OF_MILLI;
+        ordered(seconds.of(e.at) * 1000 + i64::from(nanos / NANOS_OF_MILLI))
+    };
+    frame.fill(AT_MILLIS, events().map(millis));
+    if finer != 0 {
+        let micros = |e: &UsageEvent| u64::from(e.at.timestamp_subsec_micros() % 1000);
+        frame.fill(AT_MICROS, events().map(micros));
+    }
+    // Most are the same, and counting them costs more than looking.
     if events().any(|e| e.rank.at != e.at) {
-        // Wrapping, so that the distance of any two instants fits. Most are the same, and counting them costs more than looking.
-        let micros = |e: &UsageEvent| match e.rank.at == e.at {
-            true => 0,
-            false => (e.rank.at.timestamp_micros()).wrapping_sub(e.at.timestamp_micros()),
-        };
-        frame.fill(RANK_OFFSET, events().map(|e| unsigned(micros(e))));
+        let mut seconds = [Seconds::default(), Seconds::default()];
+        frame.fill(
+            RANK_OFFSET,
+            events().map(|e| match e.rank.at == e.at {
+                true => 0,
+                false => unsigned(offset(e, &mut seconds)),
+            }),
+        );
     }
     frame.fill(AUTHORITY, events().map(|e| u64::from(e.rank.authority)));
     frame.fill(LINE, events().map(|e| e.rank.line));
@@ -133,7 +145,12 @@ fn fill<N: Names>(frame: &mut Frame<COLUMNS>, calls: &[Charged<'_>], names: &mut
     }
     fill_labels(frame, SESSION, events().map(|e| e.session), names)?;
     // Hardly any call has these.
-    if events().any(|e| !(e.speed.is_empty() && e.geo.is_empty() && e.extras.is_empty())) {
+    let rare = events().fold((0, 0), |(labels, counts), e| {
+        let [a, b, c, d] = requests(&e.requests);
+        let given = e.speed.index() | e.geo.index() | e.extras.index();
+        (labels | given, counts | a | b | c | d)
+    });
+    if rare.0 != 0 {
         fill_labels(frame, SPEED, events().map(|e| e.speed), names)?;
         fill_labels(frame, GEO, events().map(|e| e.geo), names)?;
         fill_labels(frame, EXTRAS, events().map(|e| e.extras), names)?;
@@ -143,7 +160,7 @@ fn fill<N: Names>(frame: &mut Frame<COLUMNS>, calls: &[Charged<'_>], names: &mut
         frame.fill(TOKENS + bucket as usize, events().map(|e| e.tokens.get(bucket)));
     }
     frame.fill(REASONING, events().map(|e| e.tokens.reasoning));
-    if events().any(|e| e.requests != Requests::default()) {
+    if rare.1 != 0 {
         for n in 0..4 {
             let count = |e: &UsageEvent| requests(&e.requests).get(n).map_or(0, |count| u64::from(*count));
             frame.fill(REQUESTS + n, events().map(count));
@@ -154,9 +171,11 @@ fn fill<N: Names>(frame: &mut Frame<COLUMNS>, calls: &[Charged<'_>], names: &mut
         Outcome::Unpriced(_) => Label::EMPTY,
     };
     fill_labels(frame, ENTRY, each().map(|(_, charge)| entry(charge)), names)?;
-    for (row, (_, charge)) in (frame.rows()..).zip(calls) {
-        if let Outcome::Unpriced(reason) = charge.outcome {
-            frame.replace(row, ENTRY, reason as u64);
+    if flags & UNPRICED != 0 {
+        for (row, (_, charge)) in (frame.rows()..).zip(calls) {
+            if let Outcome::Unpriced(reason) = charge.outcome {
+                frame.replace(row, ENTRY, reason as u64);
+            }
         }
     }
     decimals(frame, COST, || {
@@ -165,12 +184,21 @@ fn fill<N: Names>(frame: &mut Frame<COLUMNS>, calls: &[Charged<'_>], names: &mut
             Outcome::Unpriced(_) => charge.worst_case,
         })
     });
-    if events().any(|e| e.reported_cost.is_some()) {
+    if flags & REPORTED != 0 {
         decimals(frame, REPORTED_COST, || {
             events().map(|e| e.reported_cost.unwrap_or_default())
         });
     }
     Ok(())
+}
+
+/// From the time of a call to that of its rank, in microseconds: wrapping, so that the distance of any two instants fits.
+#[inline]
+fn offset(e: &UsageEvent, [one, other]: &mut [Seconds; 2]) -> i64 {
+    let micros = |seconds: i64, at: DateTime<Utc>| {
+        (seconds.wrapping_mul(1_000_000)).wrapping_add(i64::from(at.timestamp_subsec_micros()))
+    };
+    micros(one.of(e.rank.at), e.rank.at).wrapping_sub(micros(other.of(e.at), e.at))
 }
 
 fn flags((e, charge): &Charged<'_>) -> u64 {
@@ -185,7 +213,12 @@ fn decimals<I: Iterator<Item = Decimal>>(frame: &mut Frame<COLUMNS>, column: usi
     let wide = |value: Decimal| super::unsigned_wide(value.mantissa());
     frame.fill(column, values().map(|value| u64::from(value.scale())));
     let mut high = 0;
-    let low = |value| {
+    let low = |value: Decimal| {
+        let parts = value.unpack();
+        // What costs mostly are.
+        if parts.hi == 0 && parts.mid >> 31 == 0 && !parts.negative {
+            return u64::from(parts.mid) << 33 | u64::from(parts.lo) << 1;
+        }
         let wide = wide(value);
         high |= wide >> 64;
         wide as u64

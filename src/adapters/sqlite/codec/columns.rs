@@ -1,10 +1,8 @@
 //! Numbers of many rows, kept by column: each as its distance from what they have in common, in as few bytes as the greatest
 //! distance needs (frame of reference). One row can be read without the others, one column without the others too.
 
+use super::column::{Column, MOST_ROWS};
 use super::{Broken, Reader, put_small};
-
-/// Rows above which nothing of ours is: no store holds so many in one piece.
-const MOST_ROWS: usize = 1 << 28;
 
 /// Rows being collected, in `K` columns of at most 64.
 pub struct Frame<const K: usize> {
@@ -75,6 +73,16 @@ impl<const K: usize> Frame<K> {
         bits
     }
 
+    /// Sets a column of so many rows that are being added together to one number.
+    pub fn repeat(&mut self, column: usize, value: u64, rows: usize) {
+        let Some(numbers) = self.columns.get_mut(column).filter(|_| value != 0) else {
+            return;
+        };
+        numbers.resize(self.rows, 0);
+        numbers.resize(self.rows + rows, value);
+        self.present |= 1 << column;
+    }
+
     /// Ends so many rows that were added together.
     #[inline]
     pub fn end_rows(&mut self, rows: usize) {
@@ -116,7 +124,8 @@ impl<const K: usize> Frame<K> {
     pub fn resume(&mut self, packed: &Columns<'_, K>) {
         self.clear();
         self.rows = packed.rows;
-        for ((n, numbers), packed) in (0..).zip(&mut self.columns).zip(&packed.columns) {
+        for (n, numbers) in self.columns.iter_mut().enumerate() {
+            let packed = packed.column(n);
             if !packed.is_zero() {
                 packed.decode(self.rows, numbers);
                 self.present |= 1 << n;
@@ -170,67 +179,14 @@ fn pack<const W: usize>(out: &mut [u8], values: &[u64], least: u64) {
     }
 }
 
-fn unpack<const W: usize>(bytes: &[u8], least: u64, into: &mut Vec<u64>) {
-    into.extend(bytes.as_chunks::<W>().0.iter().map(|chunk| {
-        let mut wide = [0_u8; 8];
-        if let Some(low) = wide.first_chunk_mut::<W>() {
-            *low = *chunk;
-        }
-        u64::from_le_bytes(wide).wrapping_add(least)
-    }));
-}
-
-/// One packed column; the default is one of zeros.
-#[derive(Clone, Copy, Default)]
-pub struct Column<'a> {
-    least: u64,
-    width: usize,
-    bytes: &'a [u8],
-}
-
-impl Column<'_> {
-    /// The number of a row.
-    #[inline]
-    pub fn get(&self, row: usize) -> u64 {
-        let from = row.saturating_mul(self.width);
-        let bytes = self.bytes.get(from..from.saturating_add(self.width)).unwrap_or(&[]);
-        let mut wide = [0_u8; 8];
-        wide.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = *byte);
-        self.least.wrapping_add(u64::from_le_bytes(wide))
-    }
-
-    /// The one number of all rows, if it is one.
-    pub fn constant(&self) -> Option<u64> {
-        (self.width == 0).then_some(self.least)
-    }
-
-    /// Whether all rows are zero.
-    pub fn is_zero(&self) -> bool {
-        self.constant() == Some(0)
-    }
-
-    /// The numbers of all rows, in place of what `into` holds.
-    pub fn decode(&self, rows: usize, into: &mut Vec<u64>) {
-        into.clear();
-        match self.width {
-            0 => into.resize(rows, self.least),
-            1 => unpack::<1>(self.bytes, self.least, into),
-            2 => unpack::<2>(self.bytes, self.least, into),
-            3 => unpack::<3>(self.bytes, self.least, into),
-            4 => unpack::<4>(self.bytes, self.least, into),
-            5 => unpack::<5>(self.bytes, self.least, into),
-            6 => unpack::<6>(self.bytes, self.least, into),
-            7 => unpack::<7>(self.bytes, self.least, into),
-            _ => unpack::<8>(self.bytes, self.least, into),
-        }
-    }
-}
-
 /// Packed rows.
 pub struct Columns<'a, const K: usize> {
     /// How many.
     pub rows: usize,
-    columns: [Column<'a>; K],
+    /// Where each column stands among those that are there; a column of zeros is the first of them. Many parts have few rows, so that room
+    /// for all columns that there may be would cost more than what is read.
+    places: [u8; K],
+    there: Vec<Column<'a>>,
 }
 
 impl<'a, const K: usize> Columns<'a, K> {
@@ -244,8 +200,10 @@ impl<'a, const K: usize> Columns<'a, K> {
         if K < 64 && mask >> K != 0 {
             return Err(Broken);
         }
-        let mut columns = [Column::default(); K];
-        for (_, column) in (0..).zip(&mut columns).filter(|(n, _)| mask & (1_u64 << n) != 0) {
+        let mut places = [0; K];
+        let mut there = Vec::with_capacity(1 + mask.count_ones() as usize);
+        there.push(Column::default());
+        for (_, place) in (0..).zip(&mut places).filter(|(n, _)| mask & (1_u64 << n) != 0) {
             let width = usize::from(from.byte()?);
             let least = from.u64()?;
             if width > 8 {
@@ -253,21 +211,28 @@ impl<'a, const K: usize> Columns<'a, K> {
             }
             let (bytes, rest) = from.0.split_at_checked(width * rows).ok_or(Broken)?;
             from.0 = rest;
-            *column = Column { least, width, bytes };
+            // At most 64 columns stand before it.
+            *place = there.len() as u8;
+            there.push(Column::new(least, width, bytes));
         }
-        Ok(Columns { rows, columns })
+        Ok(Columns { rows, places, there })
     }
 
     /// A column.
     #[inline]
     pub fn column(&self, column: usize) -> Column<'a> {
-        self.columns.get(column).copied().unwrap_or_default()
+        self.find(column).copied().unwrap_or_default()
     }
 
     /// One number.
     #[inline]
     pub fn get(&self, column: usize, row: usize) -> u64 {
-        self.columns.get(column).map_or(0, |c| c.get(row))
+        self.find(column).map_or(0, |c| c.get(row))
+    }
+
+    #[inline]
+    fn find(&self, column: usize) -> Option<&Column<'a>> {
+        self.there.get(usize::from(*self.places.get(column)?))
     }
 }
 

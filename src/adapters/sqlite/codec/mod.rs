@@ -5,7 +5,9 @@
 
 mod call;
 mod calls;
+mod column;
 mod columns;
+mod plain;
 mod rows;
 mod summed;
 mod sums;
@@ -23,6 +25,7 @@ pub use call::get_event;
 #[cfg(test)]
 pub use call::put_event;
 pub use calls::{Calls, Charged, PackedCalls};
+pub use plain::PlainRow;
 pub use rows::{PackedRows, Rows};
 pub use summed::Summing;
 pub use sums::get_spend;
@@ -196,6 +199,15 @@ fn fill_labels<const K: usize, N: Names>(
     labels: impl Iterator<Item = Label> + Clone,
     names: &mut N,
 ) -> Result<(), N::Error> {
+    // Of calls that stand together most have the same.
+    let mut given = labels.clone();
+    let first = given.next().unwrap_or_default();
+    let differ = given.fold(0, |differ, label| differ | (label.index() ^ first.index()));
+    if differ == 0 {
+        let number = number_of(first, names)?;
+        frame.repeat(column, number, labels.count());
+        return Ok(());
+    }
     let bits = frame.fill(column, labels.clone().map(|label| names.known(label)));
     // No store has so many names that their numbers have all bits together.
     if bits == UNKNOWN {

@@ -2,16 +2,16 @@
 
 use rust_decimal::Decimal;
 
-use super::calls::Charged;
 use super::columns::{Columns, Frame};
+use super::plain::PlainRow;
 use super::{Broken, Names, Reader, fill_labels, number_of, signed, signed_wide, unsigned, unsigned_wide};
-use crate::domain::charge::{Outcome, summable};
+use crate::domain::charge::summable;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::money::Currency;
 use crate::domain::period::Hour;
-use crate::domain::spend::{Basis, HourRows, SpendKey, SpendRow, Sums, metered_key, usage_category};
-use crate::domain::usage::{Bucket, Requests, Tokens, UsageEvent};
+use crate::domain::spend::{Basis, HourRows, SpendKey, SpendRow, Sums, usage_category};
+use crate::domain::usage::Bucket;
 
 // The columns, in the order of storage.
 pub(super) const BASIS: usize = 0;
@@ -139,70 +139,63 @@ impl Rows {
         Ok(())
     }
 
-    /// Adds rows of one metered call each: what [`Rows::push`] makes of [`Sums::of`] them, column by column.
-    pub fn extend<N: Names>(&mut self, calls: &[Charged<'_>], names: &mut N) -> Result<(), N::Error> {
-        let events = || calls.iter().map(|(e, _)| *e);
-        let counted = Tokens::counted(events().map(|e| &e.tokens));
-        let large = Bucket::ALL
-            .into_iter()
-            .map(|b| counted.get(b))
-            .chain([counted.reasoning]);
-        let plain = large.fold(0, |bits, count| bits | count) >> 62 == 0 && calls.iter().all(is_plain);
-        if !plain {
-            for (event, charge) in calls {
-                self.push(&metered_key(event), &Sums::of(event, charge), names)?;
+    /// Adds rows of usual calls: what [`Rows::push`] makes of each, column by column.
+    pub fn extend<N: Names>(&mut self, rows: &[PlainRow<'_>], names: &mut N) -> Result<(), N::Error> {
+        let mut counted = [0; Bucket::ALL.len()];
+        let mut bits = 0;
+        for row in rows {
+            bits |= row.reasoning;
+            counted
+                .iter_mut()
+                .zip(row.tokens)
+                .for_each(|(bits, count)| *bits |= count);
+        }
+        // What is as large as that has more bits than a column when it gets a sign.
+        if counted.iter().fold(bits, |bits, count| bits | count) >> 62 != 0 {
+            for row in rows {
+                self.push(&row.key(Hour(0)), &row.sums(), names)?;
             }
             return Ok(());
         }
-        let filled = self.fill(calls, &counted, names);
+        let filled = self.fill(rows, &counted, names);
         if filled.is_err() {
             *self = Rows::default();
         }
         filled
     }
 
-    fn fill<N: Names>(&mut self, calls: &[Charged<'_>], counted: &Tokens, names: &mut N) -> Result<(), N::Error> {
+    fn fill<N: Names>(
+        &mut self,
+        rows: &[PlainRow<'_>],
+        counted: &[u64; Bucket::ALL.len()],
+        names: &mut N,
+    ) -> Result<(), N::Error> {
         let frame = &mut self.frame;
-        let events = || calls.iter().map(|(e, _)| *e);
-        frame.fill(BASIS, events().map(|_| Basis::Metered as u64));
-        let dollars = code(Currency::USD);
-        frame.fill(CURRENCY, events().map(|_| dollars));
-        let given = Dimensions::given(events().map(|e| &e.dimensions));
+        frame.repeat(BASIS, Basis::Metered as u64, rows.len());
+        frame.repeat(CURRENCY, code(Currency::USD), rows.len());
+        let given = Dimensions::given(rows.iter().map(|row| row.dimensions));
         let category = usage_category();
         for dimension in Dimension::ALL {
             let column = DIMENSIONS + dimension as usize;
-            let label = |e: &UsageEvent| match e.dimensions.get(dimension) {
+            let label = |row: &PlainRow<'_>| match row.dimensions.get(dimension) {
                 Label::EMPTY if dimension == Dimension::Category => category,
                 label => label,
             };
             if given(dimension) || dimension == Dimension::Category {
-                fill_labels(frame, column, events().map(label), names)?;
+                fill_labels(frame, column, rows.iter().map(label), names)?;
             }
         }
-        frame.fill(EVENTS, events().map(|_| unsigned(1)));
-        for bucket in Bucket::ALL.into_iter().filter(|b| counted.get(*b) != 0) {
-            frame.fill(TOKENS + bucket as usize, events().map(|e| e.tokens.get(bucket) << 1));
+        frame.fill(EVENTS, rows.iter().map(|row| u64::from(row.calls) << 1));
+        for (n, _) in counted.iter().enumerate().filter(|(_, bits)| **bits != 0) {
+            let count = |row: &PlainRow<'_>| row.tokens.get(n).map_or(0, |count| count << 1);
+            frame.fill(TOKENS + n, rows.iter().map(count));
         }
-        frame.fill(REASONING, events().map(|e| e.tokens.reasoning << 1));
-        frame.fill(COST, calls.iter().map(|(_, charge)| u64::from(charge.cost.scale())));
-        frame.fill(
-            COST + 1,
-            calls
-                .iter()
-                .map(|(_, charge)| unsigned_wide(charge.cost.mantissa()) as u64),
-        );
-        frame.end_rows(calls.len());
+        frame.fill(REASONING, rows.iter().map(|row| row.reasoning << 1));
+        frame.fill(COST, rows.iter().map(|row| u64::from(row.scale)));
+        frame.fill(COST + 1, rows.iter().map(|row| row.cost << 1));
+        frame.end_rows(rows.len());
         Ok(())
     }
-}
-
-/// Whether a call has nothing but tokens and a price of usual size.
-fn is_plain((event, charge): &Charged<'_>) -> bool {
-    event.requests == Requests::default()
-        && event.reported_cost.is_none()
-        && !event.is_taken_back()
-        && matches!(charge.outcome, Outcome::Priced(_))
-        && i64::try_from(charge.cost.mantissa()).is_ok()
 }
 
 /// A currency as a number.
@@ -213,8 +206,11 @@ fn code(currency: Currency) -> u64 {
         .fold(0, |code, byte| code << 8 | u64::from(byte))
 }
 
-fn currency(code: u64) -> Result<Currency, Broken> {
-    let [_, _, _, _, _, bytes @ ..] = code.to_be_bytes();
+fn currency(number: u64) -> Result<Currency, Broken> {
+    if number == code(Currency::USD) {
+        return Ok(Currency::USD);
+    }
+    let [_, _, _, _, _, bytes @ ..] = number.to_be_bytes();
     std::str::from_utf8(&bytes)
         .ok()
         .and_then(|text| text.parse().ok())

@@ -14,16 +14,87 @@ use crate::domain::usage::Bucket;
 /// Memory for summing that is used again.
 #[derive(Default)]
 pub struct Summing {
-    /// The columns that tell groups apart.
-    keys: Vec<Vec<u64>>,
+    /// What tells groups apart: the same numbers in the same group.
+    codes: Vec<u64>,
     /// The group of each row.
     groups: Vec<u32>,
-    /// A row of each group.
-    firsts: Vec<u32>,
-    known: HashTable<u32>,
+    all: Groups,
     column: Vec<u64>,
     high: Vec<u64>,
+    small: Vec<u64>,
     sums: Vec<i128>,
+}
+
+/// The groups of some rows.
+#[derive(Default)]
+struct Groups {
+    groups: Vec<Group>,
+    /// Where each code leads most likely, by its bits. What is left of other rows is found out by the code.
+    likely: Vec<u32>,
+    known: HashTable<u32>,
+}
+
+struct Group {
+    code: u64,
+    /// The first of its rows.
+    first: u32,
+    rows: u32,
+}
+
+/// Places for groups that are found without the table.
+const LIKELY: usize = 256;
+/// Bytes of a code.
+const CODE: usize = 8;
+/// Bytes of a group's number.
+const NUMBER: usize = 4;
+
+impl Groups {
+    /// Finds the group of each code.
+    fn find(&mut self, codes: &[u64], groups: &mut Vec<u32>) {
+        let Groups {
+            groups: all,
+            likely,
+            known,
+        } = self;
+        let mix = |code: u64| code.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        all.clear();
+        known.clear();
+        likely.resize(LIKELY, 0);
+        groups.clear();
+        groups.extend((0_u32..).zip(codes).map(|(row, code)| {
+            let hash = mix(*code);
+            let mut other = 0;
+            let likely = likely.get_mut((hash >> 56) as usize).unwrap_or(&mut other);
+            if let Some(group) = all.get_mut(*likely as usize).filter(|group| group.code == *code) {
+                group.rows += 1;
+                return *likely;
+            }
+            // The table looks at the first bits and at the last.
+            let hash = hash.rotate_left(32);
+            let same = |group: &u32| all.get(*group as usize).is_some_and(|group| group.code == *code);
+            let group = match known.find(hash, same) {
+                Some(group) => *group,
+                None => {
+                    let group = all.len() as u32;
+                    all.push(Group {
+                        code: *code,
+                        first: row,
+                        rows: 0,
+                    });
+                    known.insert_unique(hash, group, |group| {
+                        let code = all.get(*group as usize).map_or(0, |group| group.code);
+                        mix(code).rotate_left(32)
+                    });
+                    group
+                }
+            };
+            if let Some(group) = all.get_mut(group as usize) {
+                group.rows += 1;
+            }
+            *likely = group;
+            group
+        }));
+    }
 }
 
 impl PackedRows<'_> {
@@ -37,7 +108,7 @@ impl PackedRows<'_> {
         mut visit: impl FnMut(SpendKey, Sums) -> Result<(), N::Error>,
     ) -> Result<(), N::Error> {
         self.group(wanted, memory);
-        let groups = memory.firsts.len();
+        let groups = memory.all.groups.len();
         let mut sums = vec![Sums::default(); groups];
         let narrow = |value: i128| i64::try_from(value).map_err(|_| Broken);
         self.add_up(EVENTS, None, memory, |n, sum| {
@@ -70,8 +141,8 @@ impl PackedRows<'_> {
             sums.get_mut(n).ok_or(Broken)?.unpriced_tokens = sum;
             Ok(())
         })?;
-        let firsts = std::mem::take(&mut memory.firsts);
-        let first = |n: usize| firsts.get(n).map(|row| *row as usize).ok_or(Broken);
+        let firsts: Vec<usize> = memory.all.groups.iter().map(|group| group.first as usize).collect();
+        let first = |n: usize| firsts.get(n).copied().ok_or(Broken);
         // The scale is one within a group.
         self.add_up(COST + 1, Some(HIGH_COST), memory, |n, sum| {
             sums.get_mut(n).ok_or(Broken)?.cost = number(self.columns.get(COST, first(n)?), sum)?;
@@ -93,10 +164,9 @@ impl PackedRows<'_> {
                 Ok(())
             },
         )?;
-        for (row, sums) in firsts.iter().zip(sums) {
-            visit(self.key(*row as usize, hour, wanted, names)?, sums)?;
+        for (row, sums) in firsts.into_iter().zip(sums) {
+            visit(self.key(row, hour, wanted, names)?, sums)?;
         }
-        memory.firsts = firsts;
         Ok(())
     }
 
@@ -108,71 +178,56 @@ impl PackedRows<'_> {
             .into_iter()
             .filter(|d| wanted(*d))
             .map(|d| DIMENSIONS + d as usize);
-        let scales = [COST, REPORTED_COST, WORST_CASE];
+        let Summing {
+            codes,
+            groups,
+            all,
+            column: numbers,
+            ..
+        } = memory;
+        codes.clear();
+        codes.resize(rows, 0);
+        // Bytes of the codes that are used. Few columns take more than one, so that nearly always all fit.
         let mut used = 0;
-        for column in [BASIS, CURRENCY].into_iter().chain(scales).chain(dimensions) {
+        let mut room = |codes: &mut Vec<u64>, used: &mut usize, width: usize| {
+            if *used + width > CODE {
+                all.find(codes, groups);
+                codes
+                    .iter_mut()
+                    .zip(&*groups)
+                    .for_each(|(code, group)| *code = u64::from(*group));
+                *used = NUMBER;
+            }
+            let bits = *used as u32 * 8;
+            *used += width;
+            bits
+        };
+        for column in [BASIS, CURRENCY, COST, REPORTED_COST, WORST_CASE]
+            .into_iter()
+            .chain(dimensions)
+        {
             let column = self.columns.column(column);
-            if column.constant().is_some() {
+            if column.width() <= NUMBER {
+                let bits = room(codes, &mut used, column.width());
+                column.append(codes, bits);
                 continue;
             }
-            if memory.keys.len() <= used {
-                memory.keys.push(Vec::new());
-            }
-            if let Some(key) = memory.keys.get_mut(used) {
-                column.decode(rows, key);
-            }
-            used += 1;
+            // Its own numbers in place of what it has.
+            column.decode(rows, numbers);
+            let (mut own, mut of_own) = (Groups::default(), Vec::new());
+            own.find(numbers, &mut of_own);
+            let bits = room(codes, &mut used, NUMBER);
+            let places = codes.iter_mut().zip(of_own);
+            places.for_each(|(code, group)| *code |= u64::from(group).wrapping_shl(bits));
         }
         let searches = self.columns.column(REQUESTS);
         if !searches.is_zero() {
-            if memory.keys.len() <= used {
-                memory.keys.push(Vec::new());
-            }
-            if let Some(key) = memory.keys.get_mut(used) {
-                searches.decode(rows, key);
-                key.iter_mut().for_each(|n| *n = u64::from(*n != 0));
-            }
-            used += 1;
+            searches.decode(rows, numbers);
+            let bits = room(codes, &mut used, 1);
+            let places = codes.iter_mut().zip(&*numbers);
+            places.for_each(|(code, searches)| *code |= u64::from(*searches != 0).wrapping_shl(bits));
         }
-        let keys = memory.keys.get(..used).unwrap_or(&[]);
-        memory.groups.clear();
-        memory.firsts.clear();
-        memory.known.clear();
-        // Mixed column by column: the compiler makes wide steps of it.
-        memory.column.clear();
-        memory.column.resize(rows, 0);
-        for key in keys {
-            for (mix, value) in memory.column.iter_mut().zip(key) {
-                *mix = (*mix ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
-            }
-        }
-        let hashes = &memory.column;
-        let same = |a: u32, b: u32| keys.iter().all(|key| key.get(a as usize) == key.get(b as usize));
-        let hash = |row: u32| {
-            hashes
-                .get(row as usize)
-                .copied()
-                .unwrap_or(0)
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        };
-        for row in 0..rows as u32 {
-            let firsts = &mut memory.firsts;
-            let known = memory.known.find(hash(row), |group| {
-                firsts.get(*group as usize).is_some_and(|first| same(*first, row))
-            });
-            let group = match known {
-                Some(group) => *group,
-                None => {
-                    let group = firsts.len() as u32;
-                    firsts.push(row);
-                    memory.known.insert_unique(hash(row), group, |group| {
-                        firsts.get(*group as usize).map_or(0, |first| hash(*first))
-                    });
-                    group
-                }
-            };
-            memory.groups.push(group);
-        }
+        all.find(codes, groups);
     }
 
     /// Adds up a column by group and hands over each group's sum.
@@ -202,14 +257,33 @@ impl PackedRows<'_> {
         }
         let Summing {
             groups,
+            all,
             column,
             high: tops,
+            small,
             sums,
             ..
         } = memory;
-        let count = groups.iter().max().map_or(0, |most| *most as usize + 1);
+        let all = &all.groups;
         sums.clear();
-        sums.resize(count, 0);
+        if high.is_none() {
+            small.clear();
+            small.resize(all.len(), 0);
+            // Numbers without a sign are even as they are stored.
+            if let Some((least, bits)) = low.add_up(groups, small)
+                && (least | bits) & 1 == 0
+                && least >> 63 == 0
+            {
+                let each = all.iter().zip(small).enumerate();
+                return each
+                    .map(|(n, (group, sum))| {
+                        let sum = u128::from(*sum) + u128::from(least) * u128::from(group.rows);
+                        (n, (sum / 2).cast_signed())
+                    })
+                    .try_for_each(|(n, sum)| take(n, sum));
+            }
+        }
+        sums.resize(all.len(), 0);
         low.decode(self.columns.rows, column);
         match high {
             None => {

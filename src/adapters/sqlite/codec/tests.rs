@@ -41,6 +41,37 @@ impl Names for Table {
     }
 }
 
+/// A table whose numbers take up to five bytes, or one, so that what tells rows apart may not fit into one number.
+struct Spread(bool);
+
+impl Spread {
+    const NAMES: [(&str, u64); 5] = [
+        ("", 0),
+        ("packed-a", 1),
+        ("packed-b", 0x1234_5678),
+        ("packed-c", 9 << 32),
+        ("Usage", 77),
+    ];
+}
+
+impl Names for Spread {
+    type Error = Broken;
+    fn known(&self, label: Label) -> u64 {
+        let place = Self::NAMES
+            .iter()
+            .position(|(name, _)| *name == label.as_str())
+            .unwrap();
+        if self.0 { Self::NAMES[place].1 } else { place as u64 }
+    }
+    fn number(&mut self, label: Label) -> Result<u64, Broken> {
+        Ok(self.known(label))
+    }
+    fn label(&mut self, number: u64) -> Result<Label, Broken> {
+        let names = Self::NAMES.map(|(name, _)| Label::new(name));
+        names.into_iter().find(|name| self.known(*name) == number).ok_or(Broken)
+    }
+}
+
 /// A table that is full.
 struct Full;
 
@@ -203,12 +234,48 @@ proptest! {
             (0..packed.len()).map(|row| packed.get(row, Hour(0), names).unwrap()).collect()
         };
         let mut together = Rows::default();
-        together.extend(&refs(&calls), &mut names).unwrap();
+        let usual: Vec<_> = calls.iter().filter_map(|(event, charge)| PlainRow::of(event, charge)).collect();
+        together.extend(&usual, &mut names).unwrap();
         let mut one_by_one = Rows::default();
-        for (event, charge) in &calls {
+        for (event, charge) in calls.iter().filter(|(event, charge)| PlainRow::of(event, charge).is_some()) {
             one_by_one.push(&metered_key(event), &Sums::of(event, charge), &mut names).unwrap();
         }
         prop_assert_eq!(rows(&mut together, &mut names), rows(&mut one_by_one, &mut names));
+    }
+
+    #[test]
+    fn rows_are_summed_by_column_as_one_by_one(
+        calls in prop::collection::vec(charged(), 1..60), many in prop::bool::ANY, wanted in 0..1_u16 << Dimension::ALL.len(),
+    ) {
+        let wanted = |d: Dimension| wanted >> d as usize & 1 != 0;
+        let mut rows = Rows::default();
+        let mut names = Spread(many);
+        for (event, charge) in &calls {
+            let mut sums = Sums::of(event, charge);
+            for cost in [&mut sums.cost, &mut sums.reported_cost, &mut sums.unpriced_worst_case] {
+                *cost = Decimal::from_i128_with_scale(cost.mantissa() >> 40, cost.scale().min(9));
+            }
+            rows.push(&metered_key(event), &sums, &mut names).unwrap();
+        }
+        let mut body = Vec::new();
+        rows.put(&mut body);
+        let packed = PackedRows::parse(&body).unwrap();
+        let mut expected: HashMap<(SpendKey, bool), Sums> = HashMap::new();
+        for row in 0..packed.len() {
+            let (mut key, sums) = packed.get(row, Hour(0), &mut names).unwrap();
+            Dimension::ALL.into_iter().filter(|d| !wanted(*d)).for_each(|d| key.dimensions.set(d, Label::EMPTY));
+            expected.entry((key, sums.requests[0] != 0)).or_default().add(&sums).map_err(|_| TestCaseError::reject("too many digits"))?;
+        }
+        let (mut found, mut memory): (HashMap<(SpendKey, bool), Sums>, _) = (HashMap::new(), Summing::default());
+        // What was summed before leaves nothing behind.
+        for _ in 0..2 {
+            found.clear();
+            packed.summed(Hour(0), wanted, &mut names, &mut memory, |key, sums| {
+                let slot = found.entry((key, sums.requests[0] != 0)).or_default();
+                slot.add(&sums).map_err(|_| Broken)
+            }).unwrap();
+        }
+        prop_assert_eq!(found, expected);
     }
 
     #[test]

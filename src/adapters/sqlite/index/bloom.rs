@@ -32,6 +32,7 @@ impl Bloom {
     }
 
     /// Adds a fingerprint.
+    #[inline]
     pub fn insert(&mut self, fingerprint: u64) {
         let place = self.place(fingerprint);
         let Some(block) = self.blocks.get_mut(place) else {
@@ -40,6 +41,22 @@ impl Bloom {
         for (word, bit) in chosen(fingerprint) {
             if let Some(slot) = block.get_mut(word) {
                 *slot |= bit;
+            }
+        }
+    }
+
+    /// Adds a fingerprint to two filters, for which its bits are found out once.
+    #[inline]
+    pub fn insert_with(&mut self, other: &mut Bloom, fingerprint: u64) {
+        let places = (self.place(fingerprint), other.place(fingerprint));
+        let Some((block, of_other)) = self.blocks.get_mut(places.0).zip(other.blocks.get_mut(places.1)) else {
+            return;
+        };
+        for (word, bit) in chosen(fingerprint) {
+            for block in [&mut *block, &mut *of_other] {
+                if let Some(slot) = block.get_mut(word) {
+                    *slot |= bit;
+                }
             }
         }
     }

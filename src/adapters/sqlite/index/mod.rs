@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use self::bloom::Bloom;
-use self::run::{Cursor, Entry, Run, Writer, packed, unpacked};
+use self::run::{Cursor, Entry, Run, Writer, packed};
 use super::codec::Broken;
 use super::names::CodecError;
 use super::sort::sort_spread;
@@ -102,11 +102,19 @@ impl Index {
             possible,
             ..
         } = scratch;
+        let asked = ids.zip(0..).map(|(id, position)| (fingerprint(id), position));
         wanted.clear();
-        wanted.extend(ids.zip(0..).map(|(id, position)| (fingerprint(id), position)));
         doubtful.clear();
-        if let Some(recent) = recent {
-            doubtful.extend(wanted.iter().copied().filter(|(f, _)| recent.filter.may_hold(*f)));
+        match recent {
+            // Nearly all questions of a load end here.
+            Some(recent) if runs.iter().all(|run| recent.runs.contains(&run.no)) => {
+                doubtful.extend(asked.filter(|(f, _)| recent.filter.may_hold(*f)));
+            }
+            Some(recent) => {
+                wanted.extend(asked);
+                doubtful.extend(wanted.iter().copied().filter(|(f, _)| recent.filter.may_hold(*f)));
+            }
+            None => wanted.extend(asked),
         }
         for run in runs {
             let covered = recent.as_ref().is_some_and(|recent| recent.runs.contains(&run.no));
@@ -172,12 +180,10 @@ impl Index {
                 runs: Vec::new(),
             });
         }
-        for key in &*keys {
-            writer.push(unpacked(*key))?;
-        }
+        let mut covering = recent.as_mut().filter(|recent| recent.entries + keys.len() <= RECENT);
+        writer.extend(keys, covering.as_mut().map(|recent| &mut recent.filter))?;
         runs.push(writer.finish()?);
-        if let Some(recent) = recent.as_mut().filter(|recent| recent.entries + keys.len() <= RECENT) {
-            keys.iter().for_each(|key| recent.filter.insert((*key >> 32) as u64));
+        if let Some(recent) = covering {
             recent.entries += keys.len();
             recent.runs.push(no);
         }
@@ -191,8 +197,10 @@ impl Index {
 /// Sorts entries whose fingerprints are spread evenly over one of so many parts of all, which begins with `least`.
 fn sort(keys: &mut Vec<u128>, spare: &mut Vec<u128>, least: u64, parts: u128) {
     sort_spread(keys, spare, |key, buckets| {
-        let within = (key >> 32).saturating_sub(u128::from(least)) * parts;
-        usize::try_from((within * buckets as u128) >> 64).unwrap_or(usize::MAX)
+        // How many buckets there would be over all parts.
+        let all = u64::try_from(parts * buckets as u128).unwrap_or(u64::MAX);
+        let within = ((key >> 32) as u64).saturating_sub(least);
+        ((u128::from(within) * u128::from(all)) >> 64) as usize
     });
 }
 
@@ -229,7 +237,7 @@ fn merge(
         keys.clear();
         cursors.iter_mut().try_for_each(|cursor| cursor.take_to(last, keys))?;
         sort(keys, spare, least, parts);
-        keys.iter().try_for_each(|key| writer.push(unpacked(*key)))?;
+        writer.extend(keys, None)?;
         least = last.saturating_add(1);
     }
     let merged = writer.finish()?;

@@ -144,7 +144,7 @@ fn read_page(conn: &Connection, path: &str, run: i64, page: usize, into: &mut Ve
     }
 }
 
-/// Writes a run, entry by entry in the order of fingerprints.
+/// Writes a run, whose entries come in the order of fingerprints.
 pub struct Writer<'a> {
     conn: &'a Connection,
     path: &'a str,
@@ -171,21 +171,36 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Adds an entry.
-    pub fn push(&mut self, (fingerprint, block): Entry) -> Result<(), CodecError> {
-        if fingerprint < self.before {
-            return Err(Broken.into());
-        }
-        self.before = fingerprint;
-        if self.page.is_empty() {
-            self.fences.push(fingerprint);
-        }
-        self.bloom.insert(fingerprint);
-        self.page.extend_from_slice(&fingerprint.to_le_bytes());
-        self.page.extend_from_slice(&block.to_le_bytes());
-        self.entries += 1;
-        if self.page.len() >= PAGE * ENTRY {
-            self.flush()?;
+    /// Adds entries, also to a filter over more than this run.
+    pub fn extend(&mut self, mut keys: &[u128], mut over: Option<&mut Bloom>) -> Result<(), CodecError> {
+        while !keys.is_empty() {
+            let from = self.page.len();
+            let room = PAGE - from / ENTRY;
+            let (fitting, rest) = keys.split_at_checked(room).unwrap_or((keys, &[]));
+            if let (0, Some(first)) = (from, fitting.first()) {
+                self.fences.push(unpacked(*first).0);
+            }
+            self.page.resize(from + fitting.len() * ENTRY, 0);
+            let slots = self.page.get_mut(from..).unwrap_or(&mut []).as_chunks_mut::<ENTRY>().0;
+            for (slot, key) in slots.iter_mut().zip(fitting) {
+                let (fingerprint, block) = unpacked(*key);
+                if fingerprint < self.before {
+                    return Err(Broken.into());
+                }
+                self.before = fingerprint;
+                let [a, b, c, d, e, f, g, h] = fingerprint.to_le_bytes();
+                let [i, j, k, l] = block.to_le_bytes();
+                *slot = [a, b, c, d, e, f, g, h, i, j, k, l];
+                match &mut over {
+                    Some(over) => self.bloom.insert_with(over, fingerprint),
+                    None => self.bloom.insert(fingerprint),
+                }
+            }
+            self.entries += fitting.len();
+            if self.page.len() >= PAGE * ENTRY {
+                self.flush()?;
+            }
+            keys = rest;
         }
         Ok(())
     }

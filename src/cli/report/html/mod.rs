@@ -7,8 +7,9 @@ use rust_decimal::Decimal;
 
 use super::table::{Look, cache_writes, days_until, title, unpriced};
 use super::{records, shown_name};
-use crate::cli::text::{self, count, money, percent_change, tokens};
+use crate::cli::text::{self, count, money, tokens};
 use crate::domain::money::Money;
+use crate::domain::percent::percent_change;
 use crate::domain::usage::Bucket;
 use crate::engine::report::{AxisValue, Report, Row, Section};
 

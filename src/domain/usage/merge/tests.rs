@@ -4,7 +4,7 @@ use chrono::DateTime;
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 
-use super::super::Tokens;
+use super::super::{Bucket, EventBatch, EventId, Rank, Tokens};
 use super::*;
 
 const AUTHORITIES: [u8; 7] = [
@@ -33,83 +33,112 @@ fn who_tells_another_seller_than_openai_is_right_whichever_comes_first() {
 }
 
 fn arbitrary() -> impl Strategy<Value = UsageEvent> {
-    (
-        0..3_i64,
-        0..3_i64,
-        any::<bool>(),
-        any::<bool>(),
-        0..3_u64,
-        0..3_u64,
-        0..3_usize,
-        0..3_usize,
-        0..2_u64,
-        (0..4_u32, 0..4_usize, 0..AUTHORITIES.len(), any::<[bool; 4]>()),
+    let times = (0..3_i64, 0..3_i64, 0..3_u64);
+    let counts = (0..3_u64, 0..2_u64, 0..4_u32, 0..4_usize);
+    let standing = (any::<bool>(), any::<bool>(), 0..AUTHORITIES.len());
+    let told = (any::<[Option<bool>; 8]>(), 0..3_usize);
+    (times, counts, standing, told).prop_map(
+        |((at, rank_at, line), (output, input, searches, units), (sidechain, complete, who), (told, model))| {
+            let time = |s| DateTime::from_timestamp(1_790_000_000 + s, 0).unwrap();
+            let models = ["m-a", "m-b", "m-c"];
+            let mut e = UsageEvent::new(EventId([1; 16]), time(at), "p".into(), models[model].into());
+            e.sidechain = sidechain;
+            e.tokens = Tokens::default()
+                .with(Bucket::Output, output)
+                .with(Bucket::InputUncached, input);
+            e.requests.web_searches = searches % 3;
+            e.requests.web_fetches = searches / 3;
+            e.extras = ["", "map_query=1", "page=2 map_query=1", "search_context=low"][units].into();
+            e.rank = Rank {
+                authority: AUTHORITIES[who],
+                complete,
+                at: time(rank_at),
+                line,
+            };
+            // Of what may be taken over several tell this and several that.
+            let [team, user, agent, session, tier, speed, geo, cost] = told;
+            let name = |told: Option<bool>| told.map_or(Label::EMPTY, |a| if a { "a" } else { "b" }.into());
+            for (dimension, told) in [
+                (Dimension::Team, team),
+                (Dimension::User, user),
+                (Dimension::Agent, agent),
+                (Dimension::Tier, tier),
+            ] {
+                e.dimensions.set(dimension, name(told));
+            }
+            (e.session, e.speed, e.geo) = (name(session), name(speed), name(geo));
+            e.reported_cost = cost.map(|a| Decimal::new(if a { 5 } else { 7 }, 2));
+            e
+        },
     )
-        .prop_map(
-            |(at, rank_at, sidechain, complete, line, output, session, team, input, (searches, units, who, told))| {
-                let time = |s| DateTime::from_timestamp(1_790_000_000 + s, 0).unwrap();
-                let models = ["m-a", "m-b", "m-c"];
-                let mut e = UsageEvent::new(EventId([1; 16]), time(at), "p".into(), models[session].into());
-                e.sidechain = sidechain;
-                e.session = ["s-a", "s-b", "s-c"][session].into();
-                e.dimensions.set(Dimension::Team, ["t-a", "", "t-a"][team].into());
-                e.dimensions.set(Dimension::Agent, ["", "a-b", ""][session].into());
-                e.tokens = Tokens::default()
-                    .with(Bucket::Output, output)
-                    .with(Bucket::InputUncached, input);
-                e.requests.web_searches = searches % 3;
-                e.requests.web_fetches = searches / 3;
-                e.extras = ["", "map_query=1", "page=2 map_query=1", "search_context=low"][units].into();
-                e.rank = Rank {
-                    authority: AUTHORITIES[who],
-                    complete,
-                    at: time(rank_at),
-                    line,
-                };
-                // What may be taken over has one value, wherever it is told.
-                let [tier, speed, geo, cost] = told;
-                let name = |told, name: &str| if told { name.into() } else { Label::EMPTY };
-                e.dimensions.set(Dimension::Tier, name(tier, "flex"));
-                (e.speed, e.geo) = (name(speed, "fast"), name(geo, "us"));
-                e.reported_cost = cost.then(|| Decimal::new(5, 2));
-                e
-            },
-        )
+}
+
+/// What a run makes of observations of a call that come in batches of so many.
+fn recorded(before: Option<UsageEvent>, observations: &[UsageEvent], batch: usize) -> UsageEvent {
+    let (mut run, mut known) = (Besides::default(), before);
+    for some in observations.chunks(batch) {
+        let batch: EventBatch = some.iter().copied().collect();
+        let call = batch.events()[0];
+        known = Some(match known {
+            Some(known) => run.join(&known, before.is_none(), &batch, &call),
+            None => {
+                run.add(&batch, call.id);
+                call
+            }
+        });
+    }
+    known.unwrap()
 }
 
 proptest! {
     #[test]
-    fn merging_does_not_depend_on_order_grouping_or_repetition(
-        a in arbitrary(), b in arbitrary(), c in arbitrary(), parts in any::<bool>()
+    fn merging_does_not_depend_on_order_or_repetition(a in arbitrary(), b in arbitrary()) {
+        prop_assert_eq!(a.merge(b), b.merge(a));
+        prop_assert_eq!(a.merge(a), a);
+        prop_assert_eq!(a.merge(b).merge(b), a.merge(b));
+    }
+
+    /// Whatever they tell, and however two threads that read cut their batches.
+    #[test]
+    fn a_run_makes_the_same_call_of_any_order_and_any_batches(
+        (one, other) in proptest::collection::vec(arbitrary(), 1..8)
+            .prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())),
+        cuts in [1..8_usize, 1..8_usize],
+        again in 0..8_usize,
     ) {
-        let of_one_kind = [a, b, c].map(|mut e| {
-            e.rank.authority = match e.rank.authority {
-                _ if parts => Rank::PARTS,
-                Rank::PARTS => 0,
-                other => other,
-            };
-            e
-        });
-        let used = of_one_kind.map(|mut e| {
-            e.tokens.set(Bucket::CacheRead, 1);
-            e
-        });
-        for ([a, b, c], mixed, nothing) in [(used, false, false), (of_one_kind, false, true), ([a, b, c], true, true)] {
-            prop_assert_eq!(a.merge(b), b.merge(a));
-            prop_assert_eq!(a.merge(a), a);
-            prop_assert_eq!(a.merge(b).merge(b), a.merge(b));
-            let (mut one, other) = (a.merge(b.merge(c)), a.merge(b).merge(c));
-            // The searches are those of the parts that come together, with no other witness between them.
-            if mixed {
-                (one.requests, one.extras) = (other.requests, other.extras);
+        let call = recorded(None, &one, cuts[0]);
+        prop_assert_eq!(recorded(None, &other, cuts[1]), call);
+        let again: Vec<UsageEvent> = other.iter().chain(one.iter().take(again)).copied().collect();
+        prop_assert_eq!(recorded(None, &again, cuts[1]), call, "some of them twice");
+    }
+
+    /// Another source over the same files, or other `defaults` when they are read anew.
+    #[test]
+    fn a_call_that_was_recorded_before_keeps_the_names_it_has_where_the_time_is_the_same(
+        before in arbitrary(),
+        more in proptest::collection::vec(arbitrary(), 1..4),
+        batch in 1..4_usize,
+    ) {
+        let mut before = before;
+        before.dimensions.set(Dimension::Source, "z".into());
+        let more: Vec<UsageEvent> = more
+            .into_iter()
+            .map(|mut e| {
+                (e.at, e.sidechain) = (before.at, before.sidechain);
+                e.dimensions.set(Dimension::Source, "a".into());
+                e
+            })
+            .collect();
+        let call = recorded(Some(before), &more, batch);
+        for (dimension, name) in before.dimensions.iter() {
+            if !name.is_empty() && !USAGE_DIMENSIONS.contains(&dimension) {
+                prop_assert_eq!(call.dimensions.get(dimension), name);
             }
-            // What says that nothing was used takes over nothing.
-            if nothing {
-                one.dimensions.set(Dimension::Tier, other.tier());
-                (one.speed, one.geo, one.reported_cost) = (other.speed, other.geo, other.reported_cost);
-            }
-            prop_assert_eq!(one, other);
         }
+        prop_assert!(before.session.is_empty() || call.session == before.session);
+        prop_assert_eq!(recorded(Some(call), &[before], 1), call);
+        // The usage is that of the greatest, as ever.
+        prop_assert_eq!(call.rank, recorded(None, &more, batch).merge(before).rank);
     }
 }
 

@@ -83,15 +83,12 @@ impl Used {
 /// gateway's, says where requests go: then the model tells.
 fn seller<'a>(provider: &'a str, model: &str) -> &'a str {
     let known = match provider {
-        "aws_bedrock" => "bedrock",
-        "azure_openai" | "azure_foundry" => "azure",
+        "azure_foundry" => "azure",
         "gcp_vertex_ai" => "vertex",
         "gemini_oauth" => "google",
         "chatgpt_codex" => "openai",
         "xai_oauth" => "xai",
         "kimi_code" => "moonshot",
-        "github_copilot" => "github-copilot",
-        "vercel_ai_gateway" => "vercel",
         "opencode_go" => "opencode",
         own => own,
     };

@@ -54,6 +54,7 @@ const PENDING: usize = 1024;
 impl Found {
     /// Yields it.
     pub fn tell(self, out: &mut Output) {
+        out.identify();
         for moved in &self.moved {
             moved.tell(&mut out.events);
         }
