@@ -15,7 +15,13 @@ use super::line::Fault;
 pub(super) fn parse_time(text: &str) -> Option<(DateTime<Utc>, bool)> {
     let usual = Times::default().usual(text).map(|at| (at, true));
     // What cannot be counted with is no time of a call.
-    usual.or_else(|| unusual(text)).filter(|(at, _)| is_plausible(at))
+    let at = usual.or_else(|| unusual(text).map(|(at, named)| (unleaped(at), named)));
+    at.filter(|(at, _)| is_plausible(at))
+}
+
+/// The end of the second before in place of a leap second, which is no second of the epoch.
+fn unleaped(at: DateTime<Utc>) -> DateTime<Utc> {
+    at.with_nanosecond(at.nanosecond().min(999_999_999)).unwrap_or(at)
 }
 
 fn unusual(text: &str) -> Option<(DateTime<Utc>, bool)> {
@@ -370,6 +376,11 @@ mod tests {
             assert_eq!(parse_time(text), minute, "{text}");
         }
         assert_eq!(parse_time("2026-10-20T08:15"), minute.map(|(at, _)| (at, false)));
+        // A leap second is of the day that it ends, and kept as it is read.
+        for leap in ["2026-11-19T23:59:60.000Z", "2026-11-20T00:59:60.25+01:00"] {
+            let (at, _) = parse_time(leap).unwrap();
+            assert_eq!(at.to_rfc3339(), "2026-11-19T23:59:59.999999999+00:00", "{leap}");
+        }
         for wrong in [
             "",
             "yesterday",

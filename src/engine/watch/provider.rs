@@ -276,8 +276,10 @@ fn seen(b: &ProviderBudget, period: Period, ledger: &mut dyn Ledger) -> Result<S
             .entry(provider)
             .or_insert_with(|| biller(provider.as_str()) == "aws");
         let (service, account) = (of(Dimension::Service), of(Dimension::Account));
+        // Where a bill names no account it is that of whoever reads it.
+        let is_own = account.is_empty() || account.as_str() == b.account;
         let about = b.services.is_empty() || b.services.iter().any(|s| is_same_service(s, service.as_str()));
-        if !*is_aws || !about || (!b.filtered && account.as_str() != b.account) {
+        if !*is_aws || !about || (!b.filtered && !is_own) {
             return;
         }
         let sum = match of(Dimension::Category).as_str() {

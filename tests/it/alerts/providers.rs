@@ -259,7 +259,7 @@ fn what_a_budget_cannot_see_or_counts_as_nothing_does_not_make_it_dead() {
     const ASKED: &str = "firing info AWS budget b has seen nothing since its period began, while there is spend";
     type Change = fn(&mut ProviderBudget);
     const USAGE: Row = ("aws", "1", "Usage", "1");
-    let cases: [(&str, &[Row], Change, &str); 21] = [
+    let cases: [(&str, &[Row], Change, &str); 22] = [
         ("its own usage", &[USAGE], |_| (), DEAD),
         (
             "as FOCUS names AWS",
@@ -281,6 +281,12 @@ fn what_a_budget_cannot_see_or_counts_as_nothing_does_not_make_it_dead() {
         ),
         ("another provider", &[("openai", "1", "Usage", "1")], |_| (), ""),
         ("another account", &[("aws", "2", "Usage", "1")], |_| (), ""),
+        (
+            "an account that is not told",
+            &[("aws", "", "Usage", "1")],
+            |_| (),
+            DEAD,
+        ),
         // An account that pays for others sees what its filter leaves of theirs.
         (
             "another account, filtered",
