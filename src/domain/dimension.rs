@@ -191,15 +191,19 @@ impl Dimensions {
         self
     }
 
-    /// Which dimensions have a value in any of these.
-    pub(crate) fn given<'a>(all: impl Iterator<Item = &'a Dimensions>) -> impl Fn(Dimension) -> bool {
-        let mut bits = [0; Dimension::ALL.len()];
+    /// What all of these have in common.
+    #[inline(always)]
+    pub(crate) fn common<'a>(mut all: impl Iterator<Item = &'a Dimensions>) -> Common {
+        let first = all.next().copied().unwrap_or_default();
+        let own = first.0.map(|label| label.index() as u32);
+        let mut differ = [0; Dimension::ALL.len()];
+        // Side by side, in what the processor has for it.
         for dimensions in all {
-            bits.iter_mut()
-                .zip(dimensions.0)
-                .for_each(|(bits, label)| *bits |= label.index());
+            for ((differ, label), own) in differ.iter_mut().zip(&dimensions.0).zip(&own) {
+                *differ |= label.index() as u32 ^ own;
+            }
         }
-        move |dimension| bits.get(dimension as usize).is_some_and(|bits| *bits != 0)
+        Common { first, differ }
     }
 
     /// Hashes them as if one that is empty had a value. Nothing is copied for it: what was just written in small pieces is slow to read in
@@ -227,6 +231,22 @@ impl Dimensions {
     /// Dimension and value pairs in storage order, empty ones included.
     pub fn iter(&self) -> impl Iterator<Item = (Dimension, Label)> + '_ {
         Dimension::ALL.into_iter().zip(self.0.iter().copied())
+    }
+}
+
+/// What several dimensions have in common.
+pub(crate) struct Common {
+    first: Dimensions,
+    /// The bits in which any of the others differs from the first.
+    differ: [u32; Dimension::ALL.len()],
+}
+
+impl Common {
+    /// The one value of a dimension that all of them have.
+    #[inline]
+    pub(crate) fn get(&self, dimension: Dimension) -> Option<Label> {
+        let is_one = self.differ.get(dimension as usize).is_some_and(|differ| *differ == 0);
+        is_one.then(|| self.first.get(dimension))
     }
 }
 

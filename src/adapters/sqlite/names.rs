@@ -36,6 +36,10 @@ impl NameCache {
         if self.numbers.len() <= label.index() {
             self.numbers.resize(label.index() + 1, UNKNOWN);
         }
+        // No name has the number of none.
+        if let Some(none) = self.numbers.first_mut() {
+            *none = 0;
+        }
         if let (Some(known), Some(slot)) = (self.labels.get_mut(place), self.numbers.get_mut(label.index())) {
             *known = label;
             *slot = number;
@@ -98,6 +102,11 @@ impl Names for StoredNames<'_> {
     fn known(&self, label: Label) -> u64 {
         let number = self.cache.numbers.get(label.index()).copied().unwrap_or(UNKNOWN);
         if label.is_empty() { 0 } else { number }
+    }
+
+    #[inline]
+    fn first(&self) -> &[u64] {
+        &self.cache.numbers
     }
 
     fn number(&mut self, label: Label) -> Result<u64, CodecError> {

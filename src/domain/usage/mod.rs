@@ -172,16 +172,15 @@ impl Tokens {
     }
 
     /// In each bucket something that is zero where all of these have zero, and at least as large as the largest.
-    pub(crate) fn counted<'a>(all: impl Iterator<Item = &'a Tokens>) -> Tokens {
-        let mut bits = Tokens::default();
-        for tokens in all {
-            bits.buckets
-                .iter_mut()
-                .zip(tokens.buckets)
-                .for_each(|(bits, count)| *bits |= count);
-            bits.reasoning |= tokens.reasoning;
-        }
-        bits
+    #[inline(always)]
+    pub(crate) fn counted<'a>(all: impl Iterator<Item = &'a [u64; Bucket::ALL.len()]>) -> [u64; Bucket::ALL.len()] {
+        // Handed on as a whole, so that it stays in registers.
+        all.fold([0; Bucket::ALL.len()], |mut bits, counts| {
+            for (bits, count) in bits.iter_mut().zip(counts) {
+                *bits |= count;
+            }
+            bits
+        })
     }
 
     /// Whether there is anything but text.

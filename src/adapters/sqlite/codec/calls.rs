@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use super::columns::{Columns, Frame};
-use super::{Broken, Names, Reader, fill_labels, signed, unsigned};
+use super::{Broken, Names, Reader, fill_dimensions, fill_labels, signed, unsigned};
 use crate::domain::charge::{Charge, Outcome, UnpricedReason};
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
@@ -113,7 +113,7 @@ impl Calls {
 fn fill<N: Names>(frame: &mut Frame<COLUMNS>, calls: &[Charged<'_>], names: &mut N) -> Result<(), N::Error> {
     let each = || calls.iter();
     let events = || calls.iter().map(|(e, _)| *e);
-    let flags = frame.fill(FLAGS, each().map(flags));
+    let flags = frame.fill_steady(FLAGS, each().map(flags));
     let (mut seconds, mut finer) = (Seconds::default(), 0);
     let millis = |e: &UsageEvent| {
         let nanos = e.at.timestamp_subsec_nanos();
@@ -136,18 +136,20 @@ fn fill<N: Names>(frame: &mut Frame<COLUMNS>, calls: &[Charged<'_>], names: &mut
             }),
         );
     }
-    frame.fill(AUTHORITY, events().map(|e| u64::from(e.rank.authority)));
+    frame.fill_steady(AUTHORITY, events().map(|e| u64::from(e.rank.authority)));
     frame.fill(LINE, events().map(|e| e.rank.line));
-    let given = Dimensions::given(events().map(|e| &e.dimensions));
-    for dimension in Dimension::ALL.into_iter().filter(|d| given(*d)) {
-        let labels = events().map(|e| e.dimensions.get(dimension));
-        fill_labels(frame, DIMENSIONS + dimension as usize, labels, names)?;
-    }
+    fill_dimensions(
+        frame,
+        DIMENSIONS,
+        Dimension::ALL.into_iter(),
+        events().map(|e| &e.dimensions),
+        names,
+    )?;
     fill_labels(frame, SESSION, events().map(|e| e.session), names)?;
     // Hardly any call has these.
     let rare = events().fold((0, 0), |(labels, counts), e| {
         let [a, b, c, d] = requests(&e.requests);
-        let given = e.speed.index() | e.geo.index() | e.extras.index();
+        let given = e.speed.index() as u32 | e.geo.index() as u32 | e.extras.index() as u32;
         (labels | given, counts | a | b | c | d)
     });
     if rare.0 != 0 {
@@ -155,8 +157,8 @@ fn fill<N: Names>(frame: &mut Frame<COLUMNS>, calls: &[Charged<'_>], names: &mut
         fill_labels(frame, GEO, events().map(|e| e.geo), names)?;
         fill_labels(frame, EXTRAS, events().map(|e| e.extras), names)?;
     }
-    let counted = Tokens::counted(events().map(|e| &e.tokens));
-    for bucket in Bucket::ALL.into_iter().filter(|b| counted.get(*b) != 0) {
+    let counted = Tokens::counted(events().map(|e| e.tokens.counts()));
+    for (bucket, _) in Bucket::ALL.into_iter().zip(counted).filter(|(_, bits)| *bits != 0) {
         frame.fill(TOKENS + bucket as usize, events().map(|e| e.tokens.get(bucket)));
     }
     frame.fill(REASONING, events().map(|e| e.tokens.reasoning));
@@ -178,12 +180,16 @@ fn fill<N: Names>(frame: &mut Frame<COLUMNS>, calls: &[Charged<'_>], names: &mut
             }
         }
     }
-    decimals(frame, COST, || {
-        each().map(|(_, charge)| match charge.outcome {
-            Outcome::Priced(_) => charge.cost,
-            Outcome::Unpriced(_) => charge.worst_case,
-        })
-    });
+    if flags & UNPRICED == 0 {
+        decimals(frame, COST, || each().map(|(_, charge)| charge.cost));
+    } else {
+        decimals(frame, COST, || {
+            each().map(|(_, charge)| match charge.outcome {
+                Outcome::Priced(_) => charge.cost,
+                Outcome::Unpriced(_) => charge.worst_case,
+            })
+        });
+    }
     if flags & REPORTED != 0 {
         decimals(frame, REPORTED_COST, || {
             events().map(|e| e.reported_cost.unwrap_or_default())
@@ -209,9 +215,13 @@ fn flags((e, charge): &Charged<'_>) -> u64 {
         | flag(matches!(charge.outcome, Outcome::Unpriced(_)), UNPRICED)
 }
 
-fn decimals<I: Iterator<Item = Decimal>>(frame: &mut Frame<COLUMNS>, column: usize, values: impl Fn() -> I) {
+fn decimals<I: ExactSizeIterator<Item = Decimal> + Clone>(
+    frame: &mut Frame<COLUMNS>,
+    column: usize,
+    values: impl Fn() -> I,
+) {
     let wide = |value: Decimal| super::unsigned_wide(value.mantissa());
-    frame.fill(column, values().map(|value| u64::from(value.scale())));
+    frame.fill_steady(column, values().map(|value| u64::from(value.scale())));
     let mut high = 0;
     let low = |value: Decimal| {
         let parts = value.unpack();

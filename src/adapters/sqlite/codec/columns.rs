@@ -9,6 +9,10 @@ pub struct Frame<const K: usize> {
     rows: usize,
     /// One bit for each column that has had a number other than zero.
     present: u64,
+    /// One bit for each column of which it is not known in what its numbers differ.
+    unknown: u64,
+    /// The bits in which any number of a column differs from the first of it, as far as it is filled.
+    differ: [u64; K],
     /// Shorter than there are rows where the last ones are zero.
     columns: [Vec<u64>; K],
 }
@@ -19,6 +23,8 @@ impl<const K: usize> Default for Frame<K> {
         Frame {
             rows: 0,
             present: 0,
+            unknown: 0,
+            differ: [0; K],
             columns: std::array::from_fn(|_| Vec::new()),
         }
     }
@@ -48,6 +54,7 @@ impl<const K: usize> Frame<K> {
             }
         }
         self.present |= u64::from(value != 0) << column;
+        self.unknown |= 1 << column;
     }
 
     /// Ends the row that is being added.
@@ -59,27 +66,44 @@ impl<const K: usize> Frame<K> {
     /// Sets a column of rows that are being added together; answers the bits that any of the numbers has.
     #[inline(always)]
     pub fn fill(&mut self, column: usize, values: impl Iterator<Item = u64>) -> u64 {
-        let Some(numbers) = self.columns.get_mut(column) else {
+        let Some((numbers, differ)) = self.columns.get_mut(column).zip(self.differ.get_mut(column)) else {
             return 0;
         };
-        numbers.resize(self.rows, 0);
+        self.unknown |= u64::from(pad(numbers, differ, self.rows)) << column;
         numbers.extend(values);
         let added = numbers.get(self.rows..).unwrap_or(&[]);
-        let bits = added.iter().fold(0, |bits, value| bits | value);
+        let Some(first) = added.first().copied() else { return 0 };
+        let apart = added.iter().fold(0, |apart, value| apart | (value ^ first));
+        let bits = first | apart;
         if bits == 0 {
             numbers.truncate(self.rows);
         }
+        *differ |= apart | (first ^ numbers.first().copied().unwrap_or(first));
         self.present |= u64::from(bits != 0) << column;
         bits
     }
 
+    /// The same of a column whose numbers are most often one over and over, which is found out before any of them is kept.
+    #[inline(always)]
+    pub fn fill_steady(&mut self, column: usize, values: impl ExactSizeIterator<Item = u64> + Clone) -> u64 {
+        let rows = values.len();
+        let (any, all) = (values.clone()).fold((0, u64::MAX), |(any, all), value| (any | value, all & value));
+        if any == all || rows == 0 {
+            self.repeat(column, any, rows);
+            return any;
+        }
+        self.fill(column, values)
+    }
+
     /// Sets a column of so many rows that are being added together to one number.
     pub fn repeat(&mut self, column: usize, value: u64, rows: usize) {
-        let Some(numbers) = self.columns.get_mut(column).filter(|_| value != 0) else {
+        let there = self.columns.get_mut(column).zip(self.differ.get_mut(column));
+        let Some((numbers, differ)) = there.filter(|_| value != 0 && rows != 0) else {
             return;
         };
-        numbers.resize(self.rows, 0);
+        self.unknown |= u64::from(pad(numbers, differ, self.rows)) << column;
         numbers.resize(self.rows + rows, value);
+        *differ |= value ^ numbers.first().copied().unwrap_or(value);
         self.present |= 1 << column;
     }
 
@@ -106,7 +130,8 @@ impl<const K: usize> Frame<K> {
     /// Forgets all rows; the memory is used again.
     pub fn clear(&mut self) {
         present(&mut self.columns, self.present).for_each(|(_, numbers)| numbers.clear());
-        (self.rows, self.present) = (0, 0);
+        (self.rows, self.present, self.unknown) = (0, 0, 0);
+        self.differ = [0; K];
     }
 
     /// Appends all rows.
@@ -114,10 +139,16 @@ impl<const K: usize> Frame<K> {
         let rows = self.rows;
         put_small(out, rows as u64);
         out.extend_from_slice(&self.present.to_le_bytes());
-        for (_, numbers) in present(&mut self.columns, self.present) {
-            numbers.resize(rows, 0);
-            put_column(out, numbers);
+        for ((n, numbers), differ) in self.columns.iter_mut().enumerate().zip(&mut self.differ) {
+            if self.present >> n & 1 == 0 {
+                continue;
+            }
+            if pad(numbers, differ, rows) || self.unknown >> n & 1 != 0 {
+                *differ = apart(numbers);
+            }
+            put_column(out, numbers, *differ);
         }
+        self.unknown = 0;
     }
 
     /// Goes on where packed rows end.
@@ -129,6 +160,7 @@ impl<const K: usize> Frame<K> {
             if !packed.is_zero() {
                 packed.decode(self.rows, numbers);
                 self.present |= 1 << n;
+                self.unknown |= 1 << n;
             }
         }
     }
@@ -139,11 +171,29 @@ fn present(columns: &mut [Vec<u64>], mask: u64) -> impl Iterator<Item = (usize, 
     columns.iter_mut().enumerate().filter(move |(n, _)| mask >> n & 1 != 0)
 }
 
-fn put_column(out: &mut Vec<u8>, values: &[u64]) {
+/// Makes a column as long as there are rows; whether something was taken off it, in which it may have differed.
+#[inline]
+fn pad(numbers: &mut Vec<u64>, differ: &mut u64, rows: usize) -> bool {
+    let before = numbers.len();
+    if before != rows {
+        if before < rows {
+            *differ |= numbers.first().copied().unwrap_or(0);
+        }
+        numbers.resize(rows, 0);
+    }
+    before > rows
+}
+
+/// The bits in which any number differs from the first.
+fn apart(values: &[u64]) -> u64 {
+    let first = values.first().copied().unwrap_or(0);
+    values.iter().fold(0, |apart, value| apart | (value ^ first))
+}
+
+fn put_column(out: &mut Vec<u8>, values: &[u64], differ: u64) {
     // Most columns are one number over and over, or have their first bits in common: these are the least that any of them can be, which is found
     // out for many numbers at a time, unlike the least that one is.
     let first = values.first().copied().unwrap_or(0);
-    let differ = values.iter().fold(0, |differ, v| differ | (v ^ first));
     let width = bytes_of(differ);
     let least = match width {
         8 => 0,
@@ -151,18 +201,15 @@ fn put_column(out: &mut Vec<u8>, values: &[u64]) {
     };
     out.push(width as u8);
     put_small(out, least);
-    let from = out.len();
-    out.resize(from + width * values.len(), 0);
-    let Some(body) = out.get_mut(from..) else { return };
     match width {
-        1 => pack::<1>(body, values, least),
-        2 => pack::<2>(body, values, least),
-        3 => pack::<3>(body, values, least),
-        4 => pack::<4>(body, values, least),
-        5 => pack::<5>(body, values, least),
-        6 => pack::<6>(body, values, least),
-        7 => pack::<7>(body, values, least),
-        8 => pack::<8>(body, values, least),
+        1 => out.extend(values.iter().map(|value| *value as u8)),
+        2 => pack::<2>(out, values),
+        3 => pack::<3>(out, values),
+        4 => pack::<4>(out, values),
+        5 => pack::<5>(out, values),
+        6 => pack::<6>(out, values),
+        7 => pack::<7>(out, values),
+        8 => pack::<8>(out, values),
         _ => {}
     }
 }
@@ -171,9 +218,13 @@ fn bytes_of(value: u64) -> usize {
     (64 - value.leading_zeros()).div_ceil(8) as usize
 }
 
-fn pack<const W: usize>(out: &mut [u8], values: &[u64], least: u64) {
-    for (slot, value) in out.as_chunks_mut::<W>().0.iter_mut().zip(values) {
-        if let Some(bytes) = value.wrapping_sub(least).to_le_bytes().first_chunk::<W>() {
+/// What tells numbers apart: what they have in common is none of these bits.
+fn pack<const W: usize>(out: &mut Vec<u8>, values: &[u64]) {
+    let from = out.len();
+    out.resize(from + W * values.len(), 0);
+    let Some(body) = out.get_mut(from..) else { return };
+    for (slot, value) in body.as_chunks_mut::<W>().0.iter_mut().zip(values) {
+        if let Some(bytes) = value.to_le_bytes().first_chunk::<W>() {
             *slot = *bytes;
         }
     }
@@ -242,6 +293,10 @@ mod tests {
 
     use super::*;
 
+    fn number() -> impl Strategy<Value = u64> {
+        prop_oneof![2 => Just(0), 2 => Just(7), 1 => 0..300_u64, 1 => any::<u64>()]
+    }
+
     proptest! {
         #[test]
         fn rows_come_back_one_by_one_by_column_and_to_go_on(
@@ -292,6 +347,41 @@ mod tests {
             let changed = Columns::<5>::parse(&mut Reader(&changed)).unwrap();
             prop_assert!((0..rows.len()).all(|n| changed.get(3, n) == n as u64 && changed.get(0, n) == 0
                 && [1, 2, 4].into_iter().all(|k| changed.get(k, n) == packed.get(k, n))));
+        }
+
+        /// However a column was filled: together, with one number, number by number, twice.
+        #[test]
+        fn columns_are_packed_as_number_by_number(
+            parts in prop::collection::vec((prop::collection::vec(number(), 0..9), 0..5_u8, number()), 0..9), again in any::<bool>(),
+        ) {
+            let (mut frame, mut single) = (Frame::<3>::default(), Frame::<3>::default());
+            for _ in 0..=u8::from(again) {
+                [&mut frame, &mut single].into_iter().for_each(Frame::clear);
+                for (numbers, how, one) in &parts {
+                    let numbers = || numbers.iter().map(|number| if *how == 1 { *one } else { *number });
+                    match how {
+                        0 => drop(frame.fill(1, numbers())),
+                        1 => frame.repeat(1, *one, numbers().len()),
+                        2 => drop(frame.fill_steady(1, numbers())),
+                        3 => {
+                            frame.fill(1, numbers().map(u64::swap_bytes));
+                            frame.fill(1, numbers());
+                        }
+                        _ => (frame.rows..).zip(numbers()).for_each(|(row, number)| frame.replace(row, 1, number)),
+                    }
+                    frame.end_rows(numbers().len());
+                    for number in numbers() {
+                        single.set(1, number);
+                        single.end_row();
+                    }
+                }
+                let bytes = [&mut frame, &mut single].map(|frame| {
+                    let mut bytes = Vec::new();
+                    frame.put(&mut bytes);
+                    bytes
+                });
+                prop_assert_eq!(&bytes[0], &bytes[1]);
+            }
         }
 
         #[test]

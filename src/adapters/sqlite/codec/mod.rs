@@ -45,6 +45,10 @@ pub trait Names {
     type Error: From<Broken>;
     /// The number of a name that has been met before, 0 for no name; otherwise [`UNKNOWN`].
     fn known(&self, label: Label) -> u64;
+    /// The same of the first names by [their index](Label::index), as far as they are at hand.
+    fn first(&self) -> &[u64] {
+        &[]
+    }
     /// The number of a name, given out if new.
     fn number(&mut self, label: Label) -> Result<u64, Self::Error>;
     /// The name of a number.
@@ -191,28 +195,66 @@ fn number_of<N: Names>(label: Label, names: &mut N) -> Result<u64, N::Error> {
     }
 }
 
-/// Sets a column of rows that are being added together to the numbers of names.
+/// Sets a column of rows that are being added together to the numbers of names, which may all be the same.
 #[inline(always)]
 fn fill_labels<const K: usize, N: Names>(
+    frame: &mut Frame<K>,
+    column: usize,
+    labels: impl ExactSizeIterator<Item = Label> + Clone,
+    names: &mut N,
+) -> Result<(), N::Error> {
+    // Of calls that stand together most have the same.
+    let first = labels.clone().next().unwrap_or_default();
+    let differ = (labels.clone()).fold(0, |differ, label| {
+        differ | (label.index() as u32 ^ first.index() as u32)
+    });
+    if differ == 0 {
+        let number = number_of(first, names)?;
+        frame.repeat(column, number, labels.len());
+        return Ok(());
+    }
+    fill_various(frame, column, labels, names)
+}
+
+/// The same of names that differ.
+#[inline(always)]
+fn fill_various<const K: usize, N: Names>(
     frame: &mut Frame<K>,
     column: usize,
     labels: impl Iterator<Item = Label> + Clone,
     names: &mut N,
 ) -> Result<(), N::Error> {
-    // Of calls that stand together most have the same.
-    let mut given = labels.clone();
-    let first = given.next().unwrap_or_default();
-    let differ = given.fold(0, |differ, label| differ | (label.index() ^ first.index()));
-    if differ == 0 {
-        let number = number_of(first, names)?;
-        frame.repeat(column, number, labels.count());
-        return Ok(());
-    }
-    let bits = frame.fill(column, labels.clone().map(|label| names.known(label)));
+    let first = names.first();
+    let known = |label: Label| first.get(label.index()).copied().unwrap_or(UNKNOWN);
+    let bits = frame.fill(column, labels.clone().map(known));
     // No store has so many names that their numbers have all bits together.
     if bits == UNKNOWN {
         labels.clone().try_for_each(|label| number_of(label, names).map(drop))?;
         frame.fill(column, labels.map(|label| names.known(label)));
+    }
+    Ok(())
+}
+
+/// Sets the columns of these dimensions; that of the first of all is the column `from`.
+#[inline(always)]
+fn fill_dimensions<'d, const K: usize, N: Names>(
+    frame: &mut Frame<K>,
+    from: usize,
+    wanted: impl Iterator<Item = Dimension>,
+    all: impl ExactSizeIterator<Item = &'d Dimensions> + Clone,
+    names: &mut N,
+) -> Result<(), N::Error> {
+    let common = Dimensions::common(all.clone());
+    for dimension in wanted {
+        let column = from + dimension as usize;
+        match common.get(dimension) {
+            Some(Label::EMPTY) => {}
+            Some(one) => {
+                let number = number_of(one, names)?;
+                frame.repeat(column, number, all.len());
+            }
+            None => fill_various(frame, column, all.clone().map(|d| d.get(dimension)), names)?,
+        }
     }
     Ok(())
 }

@@ -4,14 +4,16 @@ use rust_decimal::Decimal;
 
 use super::columns::{Columns, Frame};
 use super::plain::PlainRow;
-use super::{Broken, Names, Reader, fill_labels, number_of, signed, signed_wide, unsigned, unsigned_wide};
+use super::{
+    Broken, Names, Reader, fill_dimensions, fill_labels, number_of, signed, signed_wide, unsigned, unsigned_wide,
+};
 use crate::domain::charge::summable;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::money::Currency;
 use crate::domain::period::Hour;
 use crate::domain::spend::{Basis, HourRows, SpendKey, SpendRow, Sums, usage_category};
-use crate::domain::usage::Bucket;
+use crate::domain::usage::{Bucket, Tokens};
 
 // The columns, in the order of storage.
 pub(super) const BASIS: usize = 0;
@@ -123,11 +125,13 @@ impl Rows {
         let rows: Vec<SpendRow<'_>> = rows.packed().collect();
         frame.fill(BASIS, rows.iter().map(|row| row.basis() as u64));
         frame.fill(CURRENCY, rows.iter().map(|row| code(row.currency())));
-        let given = Dimensions::given(rows.iter().map(SpendRow::dimensions));
-        for dimension in Dimension::ALL.into_iter().filter(|d| given(*d)) {
-            let labels = rows.iter().map(|row| row.dimensions().get(dimension));
-            fill_labels(frame, DIMENSIONS + dimension as usize, labels, names)?;
-        }
+        fill_dimensions(
+            frame,
+            DIMENSIONS,
+            Dimension::ALL.into_iter(),
+            rows.iter().map(SpendRow::dimensions),
+            names,
+        )?;
         frame.fill(EVENTS, rows.iter().map(|row| unsigned(i64::from(row.few().0))));
         frame.fill(COST, rows.iter().map(|row| u64::from(row.few().2)));
         frame.fill(COST + 1, rows.iter().map(|row| unsigned(row.few().1)));
@@ -141,15 +145,11 @@ impl Rows {
 
     /// Adds rows of usual calls: what [`Rows::push`] makes of each, column by column.
     pub fn extend<N: Names>(&mut self, rows: &[PlainRow<'_>], names: &mut N) -> Result<(), N::Error> {
-        let mut counted = [0; Bucket::ALL.len()];
-        let mut bits = 0;
-        for row in rows {
-            bits |= row.reasoning;
-            counted
-                .iter_mut()
-                .zip(row.tokens)
-                .for_each(|(bits, count)| *bits |= count);
+        if rows.is_empty() {
+            return Ok(());
         }
+        let counted = Tokens::counted(rows.iter().map(|row| row.tokens));
+        let bits = rows.iter().fold(0, |bits, row| bits | row.reasoning);
         // What is as large as that has more bits than a column when it gets a sign.
         if counted.iter().fold(bits, |bits, count| bits | count) >> 62 != 0 {
             for row in rows {
@@ -173,25 +173,26 @@ impl Rows {
         let frame = &mut self.frame;
         frame.repeat(BASIS, Basis::Metered as u64, rows.len());
         frame.repeat(CURRENCY, code(Currency::USD), rows.len());
-        let given = Dimensions::given(rows.iter().map(|row| row.dimensions));
-        let category = usage_category();
-        for dimension in Dimension::ALL {
-            let column = DIMENSIONS + dimension as usize;
-            let label = |row: &PlainRow<'_>| match row.dimensions.get(dimension) {
-                Label::EMPTY if dimension == Dimension::Category => category,
-                label => label,
-            };
-            if given(dimension) || dimension == Dimension::Category {
-                fill_labels(frame, column, rows.iter().map(label), names)?;
-            }
-        }
-        frame.fill(EVENTS, rows.iter().map(|row| u64::from(row.calls) << 1));
+        fill_dimensions(
+            frame,
+            DIMENSIONS,
+            Dimension::ALL.into_iter().filter(|d| *d != Dimension::Category),
+            rows.iter().map(|row| row.dimensions),
+            names,
+        )?;
+        let category = |row: &PlainRow<'_>| match row.dimensions.get(Dimension::Category) {
+            Label::EMPTY => usage_category(),
+            label => label,
+        };
+        let column = DIMENSIONS + Dimension::Category as usize;
+        fill_labels(frame, column, rows.iter().map(category), names)?;
+        frame.fill_steady(EVENTS, rows.iter().map(|row| u64::from(row.calls) << 1));
         for (n, _) in counted.iter().enumerate().filter(|(_, bits)| **bits != 0) {
             let count = |row: &PlainRow<'_>| row.tokens.get(n).map_or(0, |count| count << 1);
             frame.fill(TOKENS + n, rows.iter().map(count));
         }
         frame.fill(REASONING, rows.iter().map(|row| row.reasoning << 1));
-        frame.fill(COST, rows.iter().map(|row| u64::from(row.scale)));
+        frame.fill_steady(COST, rows.iter().map(|row| u64::from(row.scale)));
         frame.fill(COST + 1, rows.iter().map(|row| row.cost << 1));
         frame.end_rows(rows.len());
         Ok(())

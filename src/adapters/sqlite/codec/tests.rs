@@ -14,9 +14,9 @@ use crate::domain::usage::{EventId, Tokens, UsageEvent};
 
 use super::call::put_tokens;
 
-/// A name table that gives out numbers as names come.
+/// A name table that gives out numbers as names come, and has them at hand.
 #[derive(Default)]
-struct Table(Vec<Label>, HashMap<Label, u64>);
+struct Table(Vec<Label>, HashMap<Label, u64>, Vec<u64>);
 
 impl Names for Table {
     type Error = Broken;
@@ -26,10 +26,16 @@ impl Names for Table {
             label => self.1.get(&label).copied().unwrap_or(UNKNOWN),
         }
     }
+    fn first(&self) -> &[u64] {
+        &self.2
+    }
     fn number(&mut self, label: Label) -> Result<u64, Broken> {
         if self.known(label) == UNKNOWN {
             self.0.push(label);
             self.1.insert(label, self.0.len() as u64);
+            self.2.resize(self.2.len().max(label.index() + 1), UNKNOWN);
+            self.2[0] = 0;
+            self.2[label.index()] = self.0.len() as u64;
         }
         Ok(self.known(label))
     }
@@ -227,11 +233,11 @@ proptest! {
             }
         }
         let mut names = Table::default();
-        let rows = |rows: &mut Rows, names: &mut Table| -> Vec<(SpendKey, Sums)> {
+        let rows = |rows: &mut Rows, names: &mut Table| -> (Vec<(SpendKey, Sums)>, Vec<u8>) {
             let mut body = Vec::new();
             rows.put(&mut body);
             let packed = PackedRows::parse(&body).unwrap();
-            (0..packed.len()).map(|row| packed.get(row, Hour(0), names).unwrap()).collect()
+            ((0..packed.len()).map(|row| packed.get(row, Hour(0), names).unwrap()).collect(), body)
         };
         let mut together = Rows::default();
         let usual: Vec<_> = calls.iter().filter_map(|(event, charge)| PlainRow::of(event, charge)).collect();
