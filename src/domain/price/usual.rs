@@ -1,4 +1,4 @@
-//! What usual calls cost: tokens times rates, in numbers so small that no product and no sum of them is too large.
+//! What usual calls cost: tokens of text times rates, in numbers so small that no product and no sum of them is too large.
 
 use rust_decimal::Decimal;
 
@@ -8,13 +8,15 @@ use crate::domain::usage::{Bucket, Rank, UsageEvent};
 /// Bits of a count of tokens that is usual: a quarter of a billion.
 const COUNT: u32 = 28;
 const LARGEST: u64 = (1 << COUNT) - 1;
+/// Buckets of text, which stand before the others.
+const TEXT: usize = Bucket::TEXT.len();
 
-/// The rates of a card.
+/// The rates of a card for text.
 #[derive(Clone, Debug)]
 pub(super) struct Usual {
-    rates: [u32; Bucket::ALL.len()],
-    /// All bits of the buckets that have no rate.
-    lacking: [u64; Bucket::ALL.len()],
+    rates: [u32; TEXT],
+    /// The bits that no usual count of a bucket has: all of them where it has no rate.
+    beyond: [u64; TEXT],
     scale: u32,
 }
 
@@ -22,14 +24,14 @@ impl Usual {
     /// Rates in units of 10^-scale USD; none where one is unusually high.
     pub(super) fn of(units: &[Option<u64>; Bucket::ALL.len()], scale: u32) -> Option<Self> {
         let mut usual = Usual {
-            rates: [0; Bucket::ALL.len()],
-            lacking: [0; Bucket::ALL.len()],
+            rates: [0; TEXT],
+            beyond: [!LARGEST; TEXT],
             scale,
         };
-        for ((rate, lacking), units) in usual.rates.iter_mut().zip(&mut usual.lacking).zip(units) {
+        for ((rate, beyond), units) in usual.rates.iter_mut().zip(&mut usual.beyond).zip(units) {
             match units {
                 Some(units) => *rate = u32::try_from(*units).ok()?,
-                None => *lacking = u64::MAX,
+                None => *beyond = u64::MAX,
             }
         }
         Some(usual)
@@ -43,16 +45,15 @@ impl Usual {
         if asked != 0 || !event.extras.is_empty() || event.rank.authority == Rank::COST_ALONE {
             return None;
         }
-        // None of the products has more than 60 bits, so that the sum of twelve fits: nothing wraps.
-        const { assert!(COUNT + u32::BITS <= 60 && Bucket::ALL.len() < 16) };
-        let (mut bits, mut lacking, mut sum) = (0, 0, 0_u64);
-        let rated = event.tokens.counts().iter().zip(&self.rates).zip(&self.lacking);
-        for ((count, rate), lacks) in rated {
-            bits |= count;
-            lacking |= count & lacks;
-            sum = sum.wrapping_add((count & LARGEST).wrapping_mul(u64::from(*rate)));
+        let (text, media) = event.tokens.counts().split_first_chunk::<TEXT>()?;
+        let (mut unusual, mut sum) = (media.iter().fold(0, |bits, count| bits | count), 0_u64);
+        for ((count, rate), beyond) in text.iter().zip(&self.rates).zip(&self.beyond) {
+            unusual |= count & beyond;
+            // Of usual counts no product has more than 60 bits, so that the sum of them fits. What wraps of others is not looked at.
+            const { assert!(COUNT + u32::BITS <= 60 && TEXT < 16) };
+            sum = sum.wrapping_add(count.wrapping_mul(u64::from(*rate)));
         }
-        if bits > LARGEST || lacking != 0 {
+        if unusual != 0 {
             return None;
         }
         Some(Decimal::from_parts(
@@ -100,12 +101,15 @@ mod tests {
         fn usual_calls_cost_what_any_call_costs(
             counts in prop::collection::vec(count(), Bucket::ALL.len()), model in 0..5_usize, searches in prop::option::weighted(0.1, 0..3_u32),
             authority in prop_oneof![6 => Just(0), 1 => Just(Rank::REPORT), 1 => Just(Rank::REPORT_LONG), 1 => Just(Rank::COST_ALONE)],
+            is_text in prop::bool::weighted(0.8), fewest in 0..TEXT,
         ) {
             let (provider, model) = [
                 ("anthropic", "claude-sonnet-4-5"), ("anthropic", "claude-opus-4-5"), ("openai", "gpt-5"), ("gemini", "gemini-2.5-pro"), ("openai", "whisper-1"),
             ][model];
             let mut event = UsageEvent::new(EventId([1; 16]), DateTime::from_timestamp(1_790_000_000, 0).unwrap(), provider.into(), model.into());
-            Bucket::ALL.into_iter().zip(counts).for_each(|(bucket, count)| event.tokens.set(bucket, count));
+            let counted = |bucket: &Bucket| !is_text || (fewest..TEXT).contains(&(*bucket as usize));
+            let counts = Bucket::ALL.into_iter().zip(counts).filter(|(bucket, _)| counted(bucket));
+            counts.for_each(|(bucket, count)| event.tokens.set(bucket, count));
             event.requests.web_searches = searches.unwrap_or(0);
             event.rank.authority = authority;
             prop_assert_eq!(BOOKS.charge(&event), BOOKS.charge_with(&BOOKS.plan(&event), &event));
