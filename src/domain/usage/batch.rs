@@ -88,8 +88,12 @@ impl EventBatch {
     fn merge(&mut self, place: u32, observation: &UsageEvent, source: Label) {
         self.repeated += 1;
         if let Some(event) = self.events.get_mut(place as usize) {
+            let source = source_of(observation, source);
+            if !self.besides.has(event.id) && event.take_up(observation, source) {
+                let at = event.at;
+                return self.widen(at);
+            }
             let mut observation = *observation;
-            let source = source_of(&observation, source);
             observation.dimensions.set(Dimension::Source, source);
             let better = self.besides.merge(event, &observation);
             if better != *event {

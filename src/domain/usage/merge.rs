@@ -79,27 +79,23 @@ impl UsageEvent {
             let (provider, model) = (e.provider(), e.model());
             (!matches!(provider.as_str(), "" | "openai"), provider, model)
         };
+        let names = |e: &UsageEvent| (e.provider(), e.model());
         self.rank
             .standing()
             .cmp(&other.rank.standing())
             .then_with(|| self.tokens.get(Bucket::Output).cmp(&other.tokens.get(Bucket::Output)))
             .then_with(|| self.tokens.cmp(&other.tokens))
-            .then_with(|| key(self).cmp(&key(other)))
+            // Of one seller and model the texts need not be compared.
+            .then_with(|| match names(self) == names(other) {
+                true => Ordering::Equal,
+                false => key(self).cmp(&key(other)),
+            })
             .then_with(|| self.rank.authority.cmp(&other.rank.authority))
             // What counts whichever part tells it does not decide between them.
             .then_with(|| match self.is_part() && other.is_part() {
                 true => Ordering::Equal,
                 false => (self.requests, self.extras).cmp(&(other.requests, other.extras)),
             })
-    }
-
-    /// Whether two differ in nothing that may be taken over, nor in whose they are.
-    fn agrees(&self, other: &UsageEvent) -> bool {
-        self.dimensions == other.dimensions
-            && (self.session, self.sidechain) == (other.session, other.sidechain)
-            && (self.speed, self.geo) == (other.speed, other.geo)
-            && self.reported_cost == other.reported_cost
-            && self.is_part() == other.is_part()
     }
 }
 
@@ -324,6 +320,11 @@ impl Besides {
     /// Calls of which something is kept, in 26 MB; a further one is taken to tell all that it has itself.
     const MOST: usize = 114_688;
 
+    /// Whether something is kept beside a call.
+    pub(super) fn has(&self, id: EventId) -> bool {
+        self.of(id).is_some()
+    }
+
     fn of(&self, id: EventId) -> Option<&Beside> {
         if self.0.is_empty() { None } else { self.0.get(&id) }
     }
@@ -359,6 +360,13 @@ impl Besides {
         }
     }
 
+    /// The same of many, which are not looked at where nothing is kept beside the calls of the batch.
+    pub fn add_all<'a>(&mut self, batch: &EventBatch, ids: impl Iterator<Item = &'a EventId>) {
+        if !batch.besides().0.is_empty() {
+            ids.for_each(|id| self.add(batch, *id));
+        }
+    }
+
     /// Makes one call of a recorded one and what a batch has of it. One that was recorded before this run keeps its source and names, where the
     /// other is of the same moment: whoever reads it once more, under another name or with other settings, takes nothing away.
     #[must_use]
@@ -386,5 +394,6 @@ impl Besides {
     }
 }
 
+mod agreeing;
 #[cfg(test)]
 mod tests;

@@ -32,7 +32,7 @@ fn who_tells_another_seller_than_openai_is_right_whichever_comes_first() {
     }
 }
 
-fn arbitrary() -> impl Strategy<Value = UsageEvent> {
+pub(super) fn arbitrary() -> impl Strategy<Value = UsageEvent> {
     let times = (0..3_i64, 0..3_i64, 0..3_u64);
     let counts = (0..3_u64, 0..2_u64, 0..4_u32, 0..4_usize);
     let standing = (any::<bool>(), any::<bool>(), 0..AUTHORITIES.len());
