@@ -29,6 +29,8 @@ pub struct Additions {
     order: Vec<(Hour, u32)>,
     /// Calls that are being added.
     next: Vec<Next>,
+    /// The groups that they have begun.
+    fresh: Fresh,
     seconds: Seconds,
 }
 
@@ -50,6 +52,29 @@ enum Several {
     Usual(u32),
     /// Place of their sums.
     Any(u32),
+}
+
+/// What groups may have been added since those of some calls were looked for together: most often none is the call's own, and what was not
+/// found then needs not be looked for again.
+#[derive(Default)]
+struct Fresh([u64; 16]);
+
+impl Fresh {
+    fn word(&mut self, mix: u64) -> (Option<&mut u64>, u64) {
+        let bit = mix % (64 * 16);
+        (self.0.get_mut((bit / 64) as usize), 1 << (bit % 64))
+    }
+
+    fn insert(&mut self, mix: u64) {
+        if let (Some(word), bit) = self.word(mix) {
+            *word |= bit;
+        }
+    }
+
+    fn may_hold(&mut self, mix: u64) -> bool {
+        let (word, bit) = self.word(mix);
+        word.is_none_or(|word| *word & bit != 0)
+    }
 }
 
 /// A call that is being added.
@@ -118,6 +143,7 @@ impl Additions {
             *found = self.known.find(*mix, same).copied();
         }
         let are_small = are_small(calls);
+        self.fresh = Fresh::default();
         for next in &next {
             let call = calls.get((next.call - from) as usize).ok_or(Broken)?;
             // There is nothing to be summed of what was taken back, and a row of nothing would stay.
@@ -152,10 +178,11 @@ impl Additions {
                     }
             })
         };
-        let group = next
-            .found
-            .filter(same)
-            .or_else(|| self.known.find(next.mix, same).copied());
+        let group = match next.found {
+            Some(found) if same(&found) => Some(found),
+            None if !self.fresh.may_hold(next.mix) => None,
+            _ => self.known.find(next.mix, same).copied(),
+        };
         let Some(group) = group else {
             let group = u32::try_from(groups.len()).map_err(|_| Broken)?;
             groups.push(Group {
@@ -164,6 +191,7 @@ impl Additions {
                 first: next.call,
                 several: Several::None,
             });
+            self.fresh.insert(next.mix);
             self.known.insert_unique(next.mix, group, |group| {
                 groups.get(*group as usize).map_or(0, |g| g.mix)
             });

@@ -3,7 +3,7 @@
 //! What a batch adds to hours goes into the lowest layer that has nothing of them yet. A load whose batches touch all hours fills one
 //! layer after another, and the store grows at its end; parts of an hour side by side would change every page with every batch.
 
-use rusqlite::{Connection, OptionalExtension, Rows, Statement, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Rows, Statement, params};
 
 use super::failed;
 use super::names::{CodecError, StoredNames};
@@ -49,13 +49,35 @@ fn body(names: &StoredNames<'_>, layer: i64, hour: Hour) -> Result<Option<Vec<u8
 
 /// Adds a part of an hour to a layer that [`next`] has told.
 pub fn insert(names: &mut StoredNames<'_>, layer: i64, hour: Hour, body: &[u8]) -> Result<(), CodecError> {
-    names
-        .conn
-        .prepare_cached("INSERT INTO spend_part (no, body) VALUES (?, ?)")
-        .and_then(|mut s| s.execute(params![number(layer, hour.0), body]))
-        .map_err(|e| CodecError::Store(failed(names.path, &e)))?;
-    names.cache.parts.insert(hour, layer + 1);
-    Ok(())
+    inserting(names)?.insert(names, layer, hour, body)
+}
+
+/// Adds many parts.
+pub struct Inserting<'c>(CachedStatement<'c>);
+
+/// Begins to add parts.
+pub fn inserting<'c>(names: &StoredNames<'c>) -> Result<Inserting<'c>, CodecError> {
+    let conn: &'c Connection = names.conn;
+    let statement = conn.prepare_cached("INSERT INTO spend_part (no, body) VALUES (?, ?)");
+    statement
+        .map(Inserting)
+        .map_err(|e| CodecError::Store(failed(names.path, &e)))
+}
+
+impl Inserting<'_> {
+    /// The same as [`insert`].
+    pub fn insert(
+        &mut self,
+        names: &mut StoredNames<'_>,
+        layer: i64,
+        hour: Hour,
+        body: &[u8],
+    ) -> Result<(), CodecError> {
+        let inserted = self.0.execute(params![number(layer, hour.0), body]);
+        inserted.map_err(|e| CodecError::Store(failed(names.path, &e)))?;
+        names.cache.parts.insert(hour, layer + 1);
+        Ok(())
+    }
 }
 
 /// Takes all parts of an hour out of the store.

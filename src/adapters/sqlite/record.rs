@@ -107,15 +107,15 @@ pub fn record(
     }
     match is_any_known {
         false => {
-            ids.iter().for_each(|id| state.besides.add(&batch.events, *id));
+            state.besides.add_all(&batch.events, ids.iter());
             let calls = ids.iter().zip(blocks.iter());
             state.index.add(conn, path, calls.map(|(id, block)| (*id, *block)))?;
         }
         true => {
             let fresh_ids = ids.iter().zip(&known).filter(|(_, known)| !**known);
-            fresh_ids
-                .clone()
-                .for_each(|(id, _)| state.besides.add(&batch.events, *id));
+            state
+                .besides
+                .add_all(&batch.events, fresh_ids.clone().map(|(id, _)| id));
             let calls = fresh_ids.zip(blocks.iter()).map(|((id, _), block)| (*id, *block));
             state.index.add(conn, path, calls)?;
         }

@@ -67,6 +67,7 @@ pub fn apply(
     additions.sort();
     let (mut packed, mut body) = (Rows::default(), Vec::new());
     let mut plain = Vec::with_capacity(Calls::TOGETHER);
+    let mut parts_of_hours = parts::inserting(names)?;
     for (hour, groups) in additions.hours() {
         let rows = groups.iter().map(|group| additions.row(*group, added));
         let more = changed.remove(&hour);
@@ -91,7 +92,7 @@ pub fn apply(
             plain.clear();
             body.clear();
             packed.put(&mut body);
-            parts::insert(names, layer, hour, &body)?;
+            parts_of_hours.insert(names, layer, hour, &body)?;
             continue;
         }
         let mut all = more.unwrap_or_default();
