@@ -207,3 +207,4 @@ pub(super) fn span(of: TimeDelta) -> String {
         hours => format!("{} days", hours / 24),
     }
 }
+        impact: None,

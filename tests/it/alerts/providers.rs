@@ -483,6 +483,49 @@ fn each_anomaly_that_is_over_is_told_by_what_it_was_and_why() {
     );
 }
 
+/// Whoever is woken by many at once reads first what they come to.
+#[test]
+fn many_anomalies_at_once_are_told_with_their_sum() {
+    let anomalies = |count: i64| -> Vec<ProviderAnomaly> {
+        let one = |n: i64| ProviderAnomaly {
+            id: format!("a-{n}"),
+            impact: Decimal::new(n * 1050, 2),
+            causes: vec![format!("Service {n}")],
+            ..anomaly()
+        };
+        (1..=count).map(one).collect()
+    };
+    let now = "2026-11-24T12:00:00Z";
+    let few = Scene::new().watch(now, vec![signals(now, anomalies(10), Vec::new(), &[])]);
+    assert_eq!(few.len(), 10, "{few:?}");
+    let mut scene = Scene::new();
+    let many = scene.watch(now, vec![signals(now, anomalies(11), Vec::new(), &[])]);
+    assert_eq!(
+        many,
+        ["firing warning AWS sees 11 anomalies of 693.00 USD in all, the greatest of 115.50 USD: Service 11"]
+    );
+    let sent = scene.store.claim().unwrap();
+    let message = &sent[0].message;
+    let facts: Vec<_> = message
+        .facts
+        .iter()
+        .map(|f| (f.label.as_str(), f.value.as_str()))
+        .collect();
+    assert_eq!(facts, [("Alerts", "11"), ("Impact", "693.00 USD")]);
+    assert_eq!(message.lines.len(), 11);
+    assert_eq!(message.lines[1], "AWS sees an anomaly of 105.00 USD: Service 10");
+    // They end without one: nothing of it is spent anew.
+    let mut over = anomalies(11);
+    over.iter_mut().for_each(|a| a.feedback = Some("NO".to_owned()));
+    let later = "2026-11-25T12:00:00Z";
+    let told = scene.watch(later, vec![signals(later, over, Vec::new(), &[])]);
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].starts_with("resolved info 11 alerts are resolved, the first: "),
+        "{told:?}"
+    );
+}
+
 /// Answers with what was spent in November, whenever it is asked, as AWS does for some hours.
 struct Provider {
     asked: Vec<Vec<String>>,
