@@ -769,6 +769,72 @@ fn a_bill_is_stale_when_its_newest_day_ended_too_long_ago() {
     }
 }
 
+/// The same row of a bill by the hour is one of its first hour: the bill stopped then.
+#[test]
+fn a_bill_by_the_hour_is_stale_when_its_newest_hour_ended_too_long_ago() {
+    let title = |now: &str, rows: &[(&str, &str)]| {
+        let mut ledger = MemoryLedger::new();
+        let row = |(account, hour): &(&str, &str)| {
+            let key = SpendKey {
+                hour: Hour::of(at(hour)),
+                basis: Basis::Billed,
+                currency: Currency::USD,
+                dimensions: Dimensions::default()
+                    .with(Dimension::Provider, "aws")
+                    .with(Dimension::Account, account),
+            };
+            let cost = Decimal::ONE;
+            (
+                key,
+                Sums {
+                    cost,
+                    ..Sums::default()
+                },
+            )
+        };
+        let bill = Bill {
+            identity: "bill".to_owned(),
+            period: Calendar::Month.around(at("2026-11-10T00:00:00Z"), chrono_tz::Tz::UTC),
+            rows: rows.iter().map(row).collect(),
+            settled_before: None,
+            formerly: None,
+        };
+        ledger.replace_bill(&bill, at("2026-11-10T00:00:00Z")).unwrap();
+        let mut scene = Scene { ledger, ..Scene::new() };
+        let policy = WatchPolicy {
+            runs: POLICY,
+            ..WatchPolicy::default()
+        };
+        let (ledger, store, out) = (&mut scene.ledger, &mut scene.store, ["out".to_owned()]);
+        watch_all(&policy, &Nothing, &out, ledger, store, Complete::ALL, at(now)).unwrap();
+        told(&mut scene.store, &mut scene.seen)
+    };
+    let midnight = ("1", "2026-11-09T00:00:00Z");
+    let stale = ["firing warning the newest spend is 49 h old"];
+    for (others, of_hours) in [
+        (&[][..], false),
+        (&[("1", "2026-11-08T22:00:00Z")], true),
+        // Rows of the same day, of another account, of long ago, and of a day that is folded.
+        (&[("1", "2026-11-09T01:00:00Z")], true),
+        (&[("2", "2026-11-08T22:00:00Z")], false),
+        (&[("1", "2026-11-06T22:00:00Z")], false),
+        (&[("1", "2026-11-08T10:00:00Z")], false),
+        // What is dated ahead, such as a fee of the year to come, hides nothing.
+        (&[("1", "2026-11-08T22:00:00Z"), ("1", "2026-12-09T00:00:00Z")], true),
+    ] {
+        let rows = [&[midnight], others].concat();
+        let later = others.iter().any(|(_, hour)| *hour == "2026-11-09T01:00:00Z");
+        let now = if later {
+            "2026-11-11T03:00:00Z"
+        } else {
+            "2026-11-11T02:00:00Z"
+        };
+        let expected = if of_hours { &stale[..] } else { &[] };
+        assert_eq!(title(now, &rows), expected, "{others:?}");
+        assert_eq!(title("2026-11-12T01:00:00Z", &rows).len(), 1, "{others:?}");
+    }
+}
+
 /// What a source of whole days tells of today stands at its first hour.
 #[test]
 fn a_source_of_whole_days_is_as_new_as_its_day() {
