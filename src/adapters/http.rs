@@ -9,11 +9,12 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::address::{Address, is_loopback};
 use crate::domain::delivery::LONGEST_REST;
+use crate::domain::screen::shown;
 use crate::domain::usage::EventId;
 use crate::ports::{DeliveryError, Receipt, Retry};
-
 use failed::unsent;
 pub use failed::{Failed, Kind};
+
 /// Characters of an answer that are kept in a receipt or an error.
 const ANSWER_LIMIT: usize = 200;
 
@@ -107,11 +108,8 @@ fn refused(response: &mut ureq::http::Response<ureq::Body>, url: &str, secrets: 
 /// The beginning of an answer, for receipts and errors. What must not be seen is taken out before it is cut, since a part of it is as bad.
 fn told(status: u16, response: &mut ureq::http::Response<ureq::Body>, url: &str, secrets: &[&str]) -> String {
     let reader = response.body_mut().with_config().limit(64 * 1024);
-    let answer: String = redacted(&reader.read_to_string().unwrap_or_default(), url, secrets)
-        .chars()
-        .take(ANSWER_LIMIT)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let answer = redacted(&reader.read_to_string().unwrap_or_default(), url, secrets);
+    let answer: String = shown(&answer, ' ').chars().take(ANSWER_LIMIT).collect();
     format!("answered {status} {answer}").trim().to_owned()
 }
 
