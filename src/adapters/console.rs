@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::foreign::is_unruly;
 use super::webhook::document;
 use crate::domain::notification::Notification;
+use crate::domain::screen;
 use crate::ports::{DeliveryError, Notifier, Receipt, Retry};
 
 /// Writes messages as text.
@@ -66,8 +66,7 @@ pub fn text(message: &Notification) -> String {
 
 /// Foreign text that stays on its line and steers no terminal.
 fn shown(text: &str) -> String {
-    let shown = text.chars().map(|c| if is_unruly(c) { '\u{fffd}' } else { c });
-    shown.collect()
+    screen::shown(text, '\u{fffd}')
 }
 
 fn io(error: &std::io::Error) -> DeliveryError {

@@ -1,25 +1,20 @@
-//! Foreign names in messages for people: they stay on their line and are read in the direction that they are written in.
+//! Foreign names in messages for people: they stay on their line, and format and mention nothing.
 
-/// Whether a character could forge a line or turn the direction of writing: control characters, line separators, and the marks,
-/// embeddings and isolates of bidirectional text.
-pub fn is_unruly(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
+use crate::domain::screen::shown;
 
 /// Text for a chat that formats: the three control characters by entity, so that neither a mention nor a link can be smuggled
 /// in; of the `marks` that format, each that stands where it could do so gets a zero-width space behind it. Commands between
 /// backticks, and marks within a word (`my_app`), are left as they are: someone will copy them.
 pub fn inert(text: &str, marks: &[char]) -> String {
+    let text = shown(text, ' ');
     let mut out = String::with_capacity(text.len() + 16);
-    let mut rest = text;
+    let mut rest = text.as_str();
     let mut before = ' ';
     while let Some(c) = rest.chars().next() {
         let after = rest.get(c.len_utf8()..).unwrap_or_default();
         if c == '`'
             && let Some((code, behind)) = after.split_once('`')
             && !code.trim().is_empty()
-            && !code.contains('\n')
         {
             out.push('`');
             for c in code.chars() {
@@ -45,8 +40,9 @@ pub fn inert(text: &str, marks: &[char]) -> String {
 /// The same for where it says what to do: an address in it, up to the next blank, stays whole, since someone will follow it. An invisible
 /// character in it leads nowhere. The owner wrote it; where foreign names are, use [`inert`].
 pub fn followed(text: &str, marks: &[char]) -> String {
+    let text = shown(text, ' ');
     let mut out = String::with_capacity(text.len() + 16);
-    let mut rest = text;
+    let mut rest = text.as_str();
     while let Some(at) = ["https://", "http://"]
         .iter()
         .filter_map(|scheme| rest.find(scheme))
@@ -80,7 +76,6 @@ fn put(out: &mut String, c: char) {
         '&' => out.push_str("&amp;"),
         '<' => out.push_str("&lt;"),
         '>' => out.push_str("&gt;"),
-        c if is_unruly(c) => out.push(' '),
         c => out.push(c),
     }
 }

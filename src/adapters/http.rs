@@ -1,5 +1,7 @@
 //! One way to POST a message: bounded, to allowed hosts only, with answers sorted into "delivered", "again" and "never".
 
+mod failed;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -7,20 +9,14 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::address::{Address, is_loopback};
 use crate::domain::delivery::LONGEST_REST;
+use crate::domain::screen::shown;
 use crate::domain::usage::EventId;
 use crate::ports::{DeliveryError, Receipt, Retry};
+use failed::unsent;
+pub use failed::{Failed, Kind};
 
 /// Characters of an answer that are kept in a receipt or an error.
 const ANSWER_LIMIT: usize = 200;
-
-/// What is told where no answer came in time.
-pub(super) const TIMED_OUT: &str = "no answer in time";
-
-/// What is told where the name of a host leads nowhere.
-pub(super) const NO_HOST: &str = "the host was not found";
-
-/// What is told, with the cause behind it, where a host does not prove who it is.
-pub(super) const NO_TLS: &str = "TLS failed";
 
 /// Refuses addresses that are not HTTPS to an allowed host; loopback is allowed without TLS. A webhook address from a
 /// configuration must not become a way to reach hosts inside a network.
@@ -74,57 +70,6 @@ fn redacted(answer: &str, url: &str, secrets: &[&str]) -> String {
     answer
 }
 
-/// What of a failure of the connection can be told. The system has no kind of its own for a name that nobody knows, and TLS has none: their
-/// texts tell, which themselves may hold the address.
-fn broken(error: &std::io::Error) -> (String, Retry) {
-    let text = error.to_string();
-    if text.starts_with("failed to lookup address information") {
-        return (NO_HOST.to_owned(), Retry::Backoff);
-    }
-    let Some(why) = text.strip_prefix("invalid peer certificate: ") else {
-        return match ["received ", "peer "].iter().any(|begin| text.starts_with(begin)) {
-            true => (NO_TLS.to_owned(), Retry::Backoff),
-            false => (format!("the connection failed: {}", error.kind()), Retry::Backoff),
-        };
-    };
-    let why = match why {
-        "UnknownIssuer" => ", an authority that is not known issued it",
-        _ if why.starts_with("certificate expired") || why == "Expired" => ", it has expired",
-        _ if why.starts_with("certificate not valid yet") || why == "NotValidYet" => ", it is not valid yet",
-        _ if why.starts_with("certificate not valid for name") || why == "NotValidForName" => ", it is another host's",
-        _ => "",
-    };
-    // It is the same a minute later.
-    (format!("{NO_TLS}: the certificate is not trusted{why}"), Retry::Never)
-}
-
-/// Why no answer came. The address may be in the error's text: only its kind is told.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "a foreign enum that grows; unknown failures are tried again"
-)]
-fn unsent(error: &ureq::Error) -> DeliveryError {
-    if let ureq::Error::Io(io) = error {
-        let (message, retry) = broken(io);
-        return DeliveryError { message, retry };
-    }
-    let message = match error {
-        ureq::Error::Timeout(_) => TIMED_OUT.to_owned(),
-        ureq::Error::BodyExceedsLimit(limit) => format!("answered with more than {} MiB", limit >> 20),
-        ureq::Error::HostNotFound => NO_HOST.to_owned(),
-        ureq::Error::ConnectionFailed => "no connection".to_owned(),
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => NO_TLS.to_owned(),
-        ureq::Error::BadUri(_) => "the address is not usable".to_owned(),
-        ureq::Error::Http(_) => "the address or a header holds a character that is not allowed there".to_owned(),
-        _ => "the request failed".to_owned(),
-    };
-    let retry = match error {
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::BodyExceedsLimit(_) => Retry::Never,
-        _ => Retry::Backoff,
-    };
-    DeliveryError { message, retry }
-}
-
 /// An answer of a page of data at most.
 const PAGE_LIMIT: u64 = 64 << 20;
 
@@ -140,7 +85,7 @@ fn agent(url: &str, timeout: Duration) -> ureq::Agent {
 }
 
 /// What an answer that is no success says about trying again.
-fn refused(response: &mut ureq::http::Response<ureq::Body>, url: &str, secrets: &[&str]) -> DeliveryError {
+fn refused(response: &mut ureq::http::Response<ureq::Body>, url: &str, secrets: &[&str]) -> Failed {
     let status = response.status().as_u16();
     let after = response
         .headers()
@@ -156,17 +101,15 @@ fn refused(response: &mut ureq::http::Response<ureq::Body>, url: &str, secrets: 
         400 | 413 | 422 => Retry::Refused,
         _ => Retry::Never,
     };
-    DeliveryError { message, retry }
+    let kind = Kind::Answered(status);
+    Failed { kind, message, retry }
 }
 
 /// The beginning of an answer, for receipts and errors. What must not be seen is taken out before it is cut, since a part of it is as bad.
 fn told(status: u16, response: &mut ureq::http::Response<ureq::Body>, url: &str, secrets: &[&str]) -> String {
     let reader = response.body_mut().with_config().limit(64 * 1024);
-    let answer: String = redacted(&reader.read_to_string().unwrap_or_default(), url, secrets)
-        .chars()
-        .take(ANSWER_LIMIT)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let answer = redacted(&reader.read_to_string().unwrap_or_default(), url, secrets);
+    let answer: String = shown(&answer, ' ').chars().take(ANSWER_LIMIT).collect();
     format!("answered {status} {answer}").trim().to_owned()
 }
 
@@ -189,11 +132,11 @@ pub fn post(
         let answer = told(status.as_u16(), &mut response, url, secrets);
         return Ok(Receipt { answer });
     }
-    Err(refused(&mut response, url, secrets))
+    Err(refused(&mut response, url, secrets).into())
 }
 
 /// Makes one GET and answers the whole text. Nothing that is told of a refusal holds the address or one of the `secrets`.
-pub fn get(url: &str, headers: &[(&str, &str)], secrets: &[&str], timeout: Duration) -> Result<String, DeliveryError> {
+pub fn get(url: &str, headers: &[(&str, &str)], secrets: &[&str], timeout: Duration) -> Result<String, Failed> {
     let mut request = agent(url, timeout).get(url);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -205,7 +148,8 @@ pub fn get(url: &str, headers: &[(&str, &str)], secrets: &[&str], timeout: Durat
     }
     let reader = response.body_mut().with_config().limit(PAGE_LIMIT);
     let bytes = reader.read_to_vec().map_err(|e| unsent(&e))?;
-    String::from_utf8(bytes).map_err(|_| DeliveryError {
+    String::from_utf8(bytes).map_err(|_| Failed {
+        kind: Kind::Answered(status.as_u16()),
         message: format!("answered {} with what is no text (UTF-8)", status.as_u16()),
         retry: Retry::Never,
     })
@@ -263,42 +207,6 @@ mod tests {
                 let told = redacted(&format!("no such key: {answer}."), "https://h/", &[key]);
                 assert!(told.contains("[secret]") && !told.contains("S3CRET"), "{told}");
             }
-        }
-    }
-
-    #[test]
-    fn an_unknown_host_and_a_certificate_that_is_not_trusted_are_told_as_such() {
-        use std::io::{Error, ErrorKind};
-        use std::net::ToSocketAddrs as _;
-        // Some resolvers answer for every name: what an unknown one is like is not to be seen there.
-        if let Err(unknown) = "no-host.invalid:443".to_socket_addrs() {
-            assert_eq!(broken(&unknown), (NO_HOST.to_owned(), Retry::Backoff), "{unknown}");
-        }
-        for (text, told, retry) in [
-            (
-                "invalid peer certificate: UnknownIssuer",
-                "TLS failed: the certificate is not trusted, an authority that is not known issued it",
-                Retry::Never,
-            ),
-            (
-                "invalid peer certificate: certificate not valid for name \"h\"; certificate is only valid for x",
-                "TLS failed: the certificate is not trusted, it is another host's",
-                Retry::Never,
-            ),
-            (
-                "invalid peer certificate: certificate expired: verification time 2 (UNIX), but",
-                "TLS failed: the certificate is not trusted, it has expired",
-                Retry::Never,
-            ),
-            (
-                "received corrupt message of type InvalidContentType",
-                "TLS failed",
-                Retry::Backoff,
-            ),
-            ("https://h/a/b", "the connection failed: invalid data", Retry::Backoff),
-        ] {
-            let error = Error::new(ErrorKind::InvalidData, text);
-            assert_eq!(broken(&error), (told.to_owned(), retry));
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::record::{REJECTS, document, exit, progress, say_where, summary, talk};
+use super::record::{REJECTS, document, exit, progress, say_unread, say_where, summary, talk};
 use super::{CliError, Context, Exit, Format, alert, budget, price, report, text, wire};
 use crate::adapters::clock::SystemClock;
 use crate::domain::budget::Budget;
@@ -90,6 +90,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     done.collection.paid_requests += signals.iter().map(|s| s.paid_requests).sum::<u64>();
     talk(ctx, &done.collection, Some(REJECTS));
     say_where(ctx, &done.collection)?;
+    say_unread(ctx, ledger.as_mut(), pricer.as_ref())?;
     let unknown = done.collection.unknown_costs;
     if unknown > 0 && ctx.verbosity > 0 {
         let parts = text::counted(unknown, "part");

@@ -37,7 +37,7 @@ use crate::ports::{AlertsAndOutbox, Clock as _, Ledger, Notifier, Pricer};
 
 pub use self::meant::meant;
 pub use self::reading::{alerts_to_read, filled_to_read, ledger_to_read, ledger_to_read_for};
-pub use self::sources::{configured, finder, format, given, look, looked_in, sources};
+pub use self::sources::{configured, finder, format, given, look, looked_in, sources, unread};
 pub use self::spare::spare;
 
 /// How a source tells usage, by its checkpoints.

@@ -22,6 +22,7 @@ pub mod policy_test;
 pub mod price;
 pub mod reading;
 pub(crate) mod same;
+pub mod screen;
 pub mod signal;
 pub mod similar;
 pub mod spend;

@@ -17,5 +17,6 @@ pub mod report;
 pub mod reprice;
 pub mod signals;
 pub mod told_twice;
+pub mod unread;
 pub mod view;
 pub mod watch;

@@ -148,7 +148,9 @@ fn every_http_channel_sorts_answers() {
     for (case, (play, expected)) in cases.into_iter().enumerate() {
         for at in 0..2 {
             let (url, seen) = serve(vec![play]);
-            let outcome = both(&url)[at].deliver(&message("m1", "c"), Duration::from_millis(500));
+            // Only one that hangs is to run out of time.
+            let timeout = Duration::from_secs(if matches!(play, Play::Hang) { 1 } else { 20 });
+            let outcome = both(&url)[at].deliver(&message("m1", "c"), timeout);
             let error = outcome.err();
             assert_eq!(
                 error.as_ref().map(|e| e.retry),
@@ -343,7 +345,7 @@ impl Notifier for Slow {
 #[test]
 fn a_channel_that_hangs_keeps_no_other_waiting_and_the_time_is_bounded() {
     let second = Duration::from_secs(1);
-    let slow = |name| Box::new(Slow(name, second / 4)) as Box<dyn Notifier>;
+    let slow = |name| Box::new(Slow(name, second / 20)) as Box<dyn Notifier>;
     let channels: Vec<Box<dyn Notifier>> = vec![Box::new(Slow("hung", second * 60)), slow("c"), slow("d"), slow("e")];
     let messages = ["hung", "c", "d", "e"].map(|c| message(&format!("to {c}"), c));
     let mut outbox = FakeOutbox {
@@ -353,7 +355,7 @@ fn a_channel_that_hangs_keeps_no_other_waiting_and_the_time_is_bounded() {
     };
     let limits = DeliveryLimits {
         timeout: second * 60,
-        budget: second,
+        budget: second * 3,
         at_once: 16,
         ..LIMITS
     };
@@ -363,7 +365,7 @@ fn a_channel_that_hangs_keeps_no_other_waiting_and_the_time_is_bounded() {
     assert_eq!((summary.delivered, summary.waiting), (3, 1), "{summary:?}");
     assert_eq!(summary.failed.keys().collect::<Vec<_>>(), ["hung"]);
     assert_eq!((outbox.waiting.len(), outbox.released), (1, 1));
-    assert!(began.elapsed() < second * 10, "the hung one would take a minute");
+    assert!(began.elapsed() < second * 30, "the hung one would take a minute");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::slice::from_ref;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
@@ -17,7 +18,8 @@ pub struct Running {
     child: Child,
     pub address: String,
     pub folder: tempfile::TempDir,
-    told: Option<std::thread::JoinHandle<String>>,
+    told: Arc<Mutex<String>>,
+    telling: Option<std::thread::JoinHandle<()>>,
 }
 
 fn command(folder: &Path) -> Command {
@@ -45,18 +47,45 @@ pub fn serve_in(folder: tempfile::TempDir, args: &[&str]) -> Running {
     err.read_line(&mut line).unwrap();
     let address = line.trim().rsplit('/').next().unwrap().to_owned();
     assert!(line.starts_with("listening at http://127.0.0.1:"), "{line}");
+    let told = Arc::<Mutex<String>>::default();
     // The pipe must stay open and be read, or it stops.
-    let told = std::thread::spawn(move || {
-        let mut text = String::new();
-        let _ = err.read_to_string(&mut text);
-        text
+    let text = Arc::clone(&told);
+    let telling = std::thread::spawn(move || {
+        let mut line = String::new();
+        while err.read_line(&mut line).is_ok_and(|read| read > 0) {
+            text.lock().unwrap().push_str(&line);
+            line.clear();
+        }
     });
     Running {
         child,
         address,
         folder,
-        told: Some(told),
+        told,
+        telling: Some(telling),
     }
+}
+
+/// Connections over each of which a body of this length is announced that does not come. The server has taken the heads of all of them.
+pub fn held(address: &str, count: usize, length: usize) -> Vec<TcpStream> {
+    let head = format!("POST /v1/usage HTTP/1.1\r\n{NDJSON}Expect: 100-continue\r\nContent-Length: {length}\r\n\r\n");
+    let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let until = Instant::now() + Duration::from_secs(20);
+    let mut held = Vec::new();
+    while held.len() < count {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = [0; 25];
+        if stream.read_exact(&mut answer).is_ok() && answer == *go_on {
+            held.push(stream);
+            continue;
+        }
+        // Others may not have ended yet.
+        assert!(Instant::now() < until, "{}", String::from_utf8_lossy(&answer));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    held
 }
 
 impl Running {
@@ -107,6 +136,11 @@ impl Running {
             .sum()
     }
 
+    /// What it has written to standard error so far, behind the address.
+    pub fn told(&self) -> String {
+        self.told.lock().unwrap().clone()
+    }
+
     /// The most memory that it has held, where the system tells.
     pub fn most_memory(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
@@ -134,7 +168,8 @@ impl Running {
         assert!(status.success(), "{status}");
         let mut text = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
-        (text, self.told.take().unwrap().join().unwrap())
+        self.telling.take().unwrap().join().unwrap();
+        (text, self.told())
     }
 }
 
@@ -439,48 +474,44 @@ fn requests_that_are_not_meant_for_it_are_refused() {
 fn overload_is_answered_with_later_and_memory_stays_bounded() {
     let server = serve(&[]);
     // Bodies that are announced and never come hold their memory.
-    let head = format!(
-        "POST /v1/usage HTTP/1.1\r\n{NDJSON}Content-Length: {}\r\n\r\n",
-        12 << 20
-    );
-    let mut held = Vec::new();
-    let mut refused = 0;
-    for _ in 0..6 {
-        let mut stream = TcpStream::connect(&server.address).unwrap();
-        stream.write_all(head.as_bytes()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-        let mut answer = [0; 400];
-        match stream.read(&mut answer) {
-            Ok(n) if n > 0 => {
-                let text = String::from_utf8_lossy(&answer[..n]).to_lowercase();
-                assert!(
-                    text.starts_with("http/1.1 429 ") && text.contains("retry-after: 1"),
-                    "{text}"
-                );
-                refused += 1;
-            }
-            _ => held.push(stream),
-        }
+    let mut waiting = held(&server.address, 6, 12 << 20);
+    let until = Instant::now() + Duration::from_secs(20);
+    while waiting.len() > 3 && Instant::now() < until {
+        waiting.retain_mut(|stream| {
+            stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+            let mut answer = [0; 400];
+            let Ok(read) = stream.read(&mut answer) else {
+                return true;
+            };
+            let text = String::from_utf8_lossy(&answer[..read]).to_lowercase();
+            assert!(
+                text.starts_with("http/1.1 429 ") && text.contains("retry-after: 1"),
+                "{text}"
+            );
+            false
+        });
     }
-    assert_eq!((held.len(), refused), (3, 3));
+    assert_eq!(waiting.len(), 3);
     // Small ones still find room, and when the others go away there is room for all.
     assert!(
         server
             .post("/v1/usage", NDJSON, line(1).as_bytes())
             .starts_with("HTTP/1.1 200 ")
     );
-    drop(held);
-    std::thread::sleep(Duration::from_millis(300));
+    drop(waiting);
     let many: String = (0..100_000).map(line).collect();
-    assert!(
-        server
-            .post("/v1/usage", NDJSON, many.as_bytes())
-            .starts_with("HTTP/1.1 200 ")
-    );
+    let until = Instant::now() + Duration::from_secs(20);
+    let answer = loop {
+        let answer = server.post("/v1/usage", NDJSON, many.as_bytes());
+        if !answer.starts_with("HTTP/1.1 429 ") || Instant::now() >= until {
+            break answer;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert_eq!(server.calls(), 100_000);
     // More connections than it holds.
-    let open: Vec<TcpStream> = (0..64).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
-    std::thread::sleep(Duration::from_millis(300));
+    let open = held(&server.address, 64, 1);
     let answer = server.post("/v1/usage", NDJSON, line(1).as_bytes());
     assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
     drop(open);

@@ -323,6 +323,41 @@ fn the_first_settings_read_all_agents_and_need_no_paths() {
     assert_eq!(recorded(&run(path, &[], &["record"])), [5, 0]);
 }
 
+/// Who recorded sessions before the settings asked for a bill hears once that they end there.
+#[test]
+fn sessions_that_are_not_continued_are_told_once() {
+    let bill = "[[source]]\nname = \"bill\"\nkind = \"focus\"\npaths = [\"bill.csv\"]\n";
+    let agent = "[[source]]\nname = \"mine\"\nkind = \"codex\"\n";
+    for (others, says) in [
+        ("", true),
+        (agent, false),
+        ("[[source]]\nname = \"any\"\npaths = [\"x\"]\n", false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        write(path, ".gemini/tmp/46/chats/session-1.jsonl", GEMINI);
+        write(
+            path,
+            "bill.csv",
+            "BilledCost,BillingCurrency,ChargePeriodStart,ServiceName\n",
+        );
+        let store = "[store]\nurl = \"sqlite:l.db\"\n";
+        write(path, "finops.toml", store);
+        assert_eq!(recorded(&run(path, &[], &["record"])), [1, 0]);
+        write(path, "finops.toml", &format!("{store}{bill}{others}"));
+        // What is not said is not told, either.
+        assert!(!err(&run(path, &[], &["-q", "record"])).contains("note: "));
+        let told = ["record", "record", "run"].map(|command| {
+            let said = err(&run(path, &[], &[command]));
+            said.contains(
+                "note: sessions of gemini-cli stay as they were recorded and are not read any more, since the settings name other sources \
+                 alone; `[[source]]` with `kind = \"gemini-cli\"` reads those of gemini-cli again\n",
+            )
+        });
+        assert_eq!(told, [says, false, false], "{others}");
+    }
+}
+
 /// Who asks for a bill alone does not mean the sessions of whoever asks.
 #[test]
 fn settings_that_ask_for_a_bill_read_no_coding_agents() {

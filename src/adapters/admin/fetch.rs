@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::adapters::http;
+use crate::adapters::http::{self, Kind};
 use crate::ports::{Retry, SourceError};
 
 use super::{Admin, AdminSource};
@@ -86,28 +86,30 @@ impl AdminSource {
                 Ok(text) => return Ok(text),
                 Err(failed) => failed,
             };
-            if failed.message == http::TIMED_OUT {
+            if failed.kind == Kind::TimedOut {
                 self.timeouts.set(self.timeouts.get() + 1);
             }
             let own = http::jittered(wait, url, attempt, now);
             let (pause, asked) = match failed.retry {
                 Retry::Refused | Retry::Never => {
-                    let error = self.failure(path, failed.message.clone(), hint(&failed.message));
-                    return Err(match failed.message.get(..12) {
-                        Some("answered 400") => Unanswered::Refused(error),
-                        Some("answered 404") => Unanswered::Unknown(error),
-                        _ if failed.message.starts_with("answered with more than ") => Unanswered::TooMuch(error),
-                        _ => Unanswered::Failed(error),
+                    let error = self.failure(path, failed.message, hint(failed.kind));
+                    return Err(match failed.kind {
+                        Kind::Answered(400) => Unanswered::Refused(error),
+                        Kind::Answered(404) => Unanswered::Unknown(error),
+                        Kind::TooLarge => Unanswered::TooMuch(error),
+                        Kind::Answered(_) | Kind::TimedOut | Kind::NoHost | Kind::NoTls | Kind::Unsent => {
+                            Unanswered::Failed(error)
+                        }
                     });
                 }
                 // An answer that asks for no wait, or for a time that has passed, must not use up all attempts at once.
                 Retry::After(asked) => (asked.max(own), format!(", which asks to wait {} s", asked.as_secs())),
                 Retry::Backoff => (own, String::new()),
             };
-            let is_slow = failed.message == http::TIMED_OUT || failed.message.starts_with("answered 504");
+            let is_slow = matches!(failed.kind, Kind::TimedOut | Kind::Answered(504));
             if attempt == MAX_ATTEMPTS || pause >= left || self.timeouts.get() >= MAX_TIMEOUTS {
-                let hint = match failed.message.starts_with(http::NO_HOST) {
-                    true => hint(&failed.message),
+                let hint = match failed.kind == Kind::NoHost {
+                    true => hint(failed.kind),
                     false => "what was read before is kept; the next run goes on",
                 };
                 return Err(self.failure(path, failed.message + &asked, hint).into());
@@ -124,26 +126,25 @@ impl AdminSource {
     }
 }
 
-/// What to do about a refusal for good.
-fn hint(refusal: &str) -> &'static str {
-    if refusal.starts_with(http::NO_HOST) {
-        return "check the name in `url`, and whether this machine reaches its network and name server";
-    }
-    if refusal.starts_with(http::NO_TLS) {
-        return "check `url`; only certificates of public authorities are trusted, so that a proxy that looks into TLS has to leave this \
-            host out";
-    }
-    let status = refusal.strip_prefix("answered ").unwrap_or_default();
-    match status.get(..3).unwrap_or_default() {
-        "401" | "403" => "usage and costs need an admin key of the organisation; check the variable that `key` names",
-        "407" => {
+/// What to do about a failure for good.
+fn hint(kind: Kind) -> &'static str {
+    match kind {
+        Kind::NoHost => "check the name in `url`, and whether this machine reaches its network and name server",
+        Kind::NoTls => {
+            "check `url`; only certificates of public authorities are trusted, so that a proxy that looks into TLS has to leave this \
+            host out"
+        }
+        Kind::Answered(401 | 403) => {
+            "usage and costs need an admin key of the organisation; check the variable that `key` names"
+        }
+        Kind::Answered(407) => {
             "a proxy in between wants to know who asks; put user and password into the proxy's address (`HTTPS_PROXY`)"
         }
-        status if status.starts_with('3') => {
+        Kind::Answered(300..=399) => {
             "the address answers with a redirect, which is not followed; write the address that it leads to into `url`"
         }
-        status if status.parse::<u16>().is_ok() => "the provider does not know this question; check `url`",
-        _ => {
+        Kind::Answered(_) => "the provider does not know this question; check `url`",
+        Kind::TooLarge | Kind::TimedOut | Kind::Unsent => {
             "the next run asks again; if the address is right, check what stands between this program and the provider"
         }
     }

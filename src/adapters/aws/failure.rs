@@ -4,6 +4,8 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use thiserror::Error;
 
+use crate::domain::screen::shown;
+
 /// The kinds of failure that a caller may want to tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -202,8 +204,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 fn clean(text: &str) -> String {
-    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    plain.take(MESSAGE_LIMIT).collect()
+    shown(text, ' ').chars().take(MESSAGE_LIMIT).collect()
 }
 
 /// A failure before the request left: most often the search for credentials.

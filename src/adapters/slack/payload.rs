@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::adapters::foreign::{cut_within, followed, inert, is_unruly};
+use crate::adapters::foreign::{cut_within, followed, inert};
 use crate::domain::notification::{Notification, Severity, Told};
+use crate::domain::screen::shown;
 
 /// Slack's limits, in characters: above them it answers 400 to the whole message.
 const HEADER_LIMIT: usize = 150;
@@ -263,6 +264,5 @@ fn title(message: &Notification) -> String {
         (_, Severity::Info) => "🔵",
     };
     let test = if message.test { "[TEST] " } else { "" };
-    let title = format!("{mark} {test}{}", message.title);
-    title.chars().map(|c| if is_unruly(c) { ' ' } else { c }).collect()
+    format!("{mark} {test}{}", shown(&message.title, ' '))
 }

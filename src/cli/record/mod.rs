@@ -10,11 +10,13 @@ use super::text::{clean, count, counted, money};
 use super::whole::Whole;
 use super::{CliError, Context, Exit, Format, wire};
 use crate::config::SourceKind;
+use crate::domain::label::Label;
 use crate::domain::money::{Currency, Money};
 use crate::domain::reading::PAID_REQUEST;
 use crate::engine::collect::{Collection, collect};
 use crate::engine::told_twice::{ToldTwice, any_tells_sums, first_of, lately, told_twice};
-use crate::ports::Rejection;
+use crate::engine::unread::newly_unread;
+use crate::ports::{Ledger, Pricer, Rejection};
 
 pub mod progress;
 
@@ -109,6 +111,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
     talk(ctx, &collection, args.rejects.is_none().then_some(REJECTS));
     if args.paths.is_empty() {
         say_where(ctx, &collection)?;
+        say_unread(ctx, ledger.as_mut(), pricer.as_ref())?;
     }
     match ctx.format {
         Format::Table => writeln!(ctx.out, "{}", summary(&collection))?,
@@ -260,6 +263,24 @@ pub fn say_where(ctx: &mut Context<'_>, collection: &Collection) -> Result<(), C
         && let Some(places) = wire::looked_in(ctx)?
     {
         writeln!(ctx.err, "hint: no logs were found; looked in {places}")?;
+    }
+    Ok(())
+}
+
+/// Tells once that sessions which were recorded without settings are not read since there are some.
+pub fn say_unread(ctx: &mut Context<'_>, ledger: &mut dyn Ledger, pricer: &dyn Pricer) -> Result<(), CliError> {
+    if ctx.verbosity == 0 {
+        return Ok(());
+    }
+    let names = newly_unread(ledger, pricer, &wire::unread(ctx), ctx.now)?;
+    if let Some(first) = names.first() {
+        let all: Vec<&str> = names.iter().copied().map(Label::as_str).collect();
+        writeln!(
+            ctx.err,
+            "note: sessions of {} stay as they were recorded and are not read any more, since the settings name other sources alone; \
+             `[[source]]` with `kind = \"{first}\"` reads those of {first} again",
+            all.join(", "),
+        )?;
     }
     Ok(())
 }

@@ -173,6 +173,18 @@ pub fn configured(ctx: &Context<'_>) -> Result<Vec<FileSource>, CliError> {
     Ok(sources.into_iter().map(FileSource::of_files_only).collect())
 }
 
+/// The sources of coding agents that would be read if the settings named none. Where they name one, or one that may hold any record, they are
+/// chosen; where they name others alone, such as a bill, nothing says that sessions are left.
+#[must_use]
+pub fn unread(ctx: &Context<'_>) -> Vec<Label> {
+    let usual = SourceKind::AT_USUAL_PLACES;
+    let is_chosen = |source: &SourceConfig| source.kind.is_none_or(|kind| usual.contains(&kind));
+    if ctx.config.names_no_source() || ctx.config.sources.iter().any(is_chosen) {
+        return Vec::new();
+    }
+    usual.iter().map(|kind| Label::new(format(*kind).name())).collect()
+}
+
 /// Where logs were looked for, where all sources are at their usual places and none of these holds a file.
 pub fn looked_in(ctx: &Context<'_>) -> Result<Option<String>, CliError> {
     let config = &ctx.config;

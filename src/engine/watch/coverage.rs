@@ -101,6 +101,7 @@ fn condition(
             "metered": totals.metered.normalize().to_string(),
         }),
         cost: None,
+        impact: None,
     }
 }
 

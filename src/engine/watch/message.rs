@@ -106,7 +106,7 @@ fn message(telling: &Telling<'_>, channel: &str, now: DateTime<Utc>) -> Notifica
 
 /// One message for many alerts of a kind, the most expensive first. It goes under the first one's name.
 fn bundle(mut tellings: Vec<&Telling<'_>>, channel: &str, now: DateTime<Utc>) -> Option<Notification> {
-    let cost = |telling: &Telling<'_>| telling.condition.and_then(|c| c.cost).unwrap_or_default();
+    let cost = |telling: &Telling<'_>| telling.condition.and_then(|c| c.cost.or(c.impact)).unwrap_or_default();
     tellings.sort_by_key(|telling| std::cmp::Reverse(cost(telling)));
     let first = tellings.first().copied()?;
     let single = message(first, channel, now);
@@ -122,6 +122,7 @@ fn bundle(mut tellings: Vec<&Telling<'_>>, channel: &str, now: DateTime<Utc>) ->
         .filter(|sum| !sum.is_zero())
         .map(|sum| Money::new(sum, Currency::USD));
     let most = sum.map(|sum| format!(", at most {sum} in all")).unwrap_or_default();
+    let impact = sum.map(|sum| format!(" of {sum} in all")).unwrap_or_default();
     let (title, summary) = match (single.told, first.alert.kind.as_str()) {
         (Told::Resolved, _) => (
             format!("{count} alerts are resolved, the first: {}", single.title),
@@ -130,6 +131,14 @@ fn bundle(mut tellings: Vec<&Telling<'_>>, channel: &str, now: DateTime<Utc>) ->
         (_, unpriced::KIND) => (
             format!("{count} models have calls without a price{most}"),
             "Their cost is in no total. `finops price missing` says why, and what to write.".to_owned(),
+        ),
+        (_, provider::ANOMALY) => (
+            format!(
+                "AWS sees {count} anomalies{impact}, the greatest of {}",
+                single.title.strip_prefix(provider::SEES).unwrap_or(&single.title)
+            ),
+            "`finops anomaly list` has their ids; `finops anomaly feedback ID yes|no|planned` tells AWS what each was."
+                .to_owned(),
         ),
         _ => (
             format!("{count} alerts at once, the first: {}", single.title),
@@ -149,7 +158,12 @@ fn bundle(mut tellings: Vec<&Telling<'_>>, channel: &str, now: DateTime<Utc>) ->
         .map(|t| serde_json::json!({ "alert_id": t.alert.id, "title": self::title(t), "data": t.condition.map(|c| &c.data) }))
         .collect();
     let mut facts = vec![fact("Alerts", count.to_string())];
-    facts.extend(sum.map(|sum| fact("At most", sum.to_string())));
+    let label = if is_one_of_many(&first.alert) {
+        "Impact"
+    } else {
+        "At most"
+    };
+    facts.extend(sum.map(|sum| fact(label, sum.to_string())));
     Some(Notification {
         id: digest(&parts),
         severity: tellings.iter().map(|t| message(t, channel, now).severity).max()?,

@@ -74,6 +74,8 @@ pub struct Condition {
     pub data: serde_json::Value,
     /// What it may cost at most, where it is about that: told again when it is ten times what was told.
     pub cost: Option<Decimal>,
+    /// What it has cost beyond what was expected, in USD, where somebody says so: many that are told at once tell the sum.
+    pub impact: Option<Decimal>,
 }
 
 /// Why an alert of something that no longer holds is over.

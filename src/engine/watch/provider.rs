@@ -31,6 +31,9 @@ const CALLED: [(&str, &str); 2] = [
     ("PLANNED_ACTIVITY", "a person said at AWS that it was planned"),
 ];
 
+/// How the title of an alert on an anomaly begins, before its impact.
+pub(super) const SEES: &str = "AWS sees an anomaly of ";
+
 /// Why an alert ends whose part of what AWS says is switched off.
 pub const OFF: &str = "AWS is no longer asked about it, so that nobody knows";
 
@@ -103,8 +106,8 @@ fn anomaly(a: &ProviderAnomaly, now: DateTime<Utc>) -> Condition {
         scope: &a.id,
         period: Period::new(a.start, always().end),
     };
-    identity.condition(
-        format!("AWS sees an anomaly of {impact}: {first}"),
+    let mut condition = identity.condition(
+        format!("{SEES}{impact}: {first}"),
         format!(
             "`finops anomaly feedback {} yes|no|planned` tells AWS what it was.",
             a.id
@@ -112,7 +115,9 @@ fn anomaly(a: &ProviderAnomaly, now: DateTime<Utc>) -> Condition {
         facts,
         serde_json::json!({ "anomaly": a, "witnesses": ["aws"] }),
         now,
-    )
+    );
+    condition.impact = Some(a.impact);
+    condition
 }
 
 /// Budgets of AWS that are spent, unless an alert of ours on a budget of the same name says so already: then AWS is its second
@@ -340,6 +345,7 @@ impl Identity<'_> {
             labels: BTreeMap::from([("account".to_owned(), self.scope.to_owned())]),
             data,
             cost: None,
+            impact: None,
         }
     }
 }

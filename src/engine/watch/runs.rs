@@ -102,8 +102,33 @@ pub fn missed(policy: &RunPolicy, last: Option<DateTime<Utc>>, now: DateTime<Utc
 /// Days before now in which the newest spend is looked for where there is some of later, too.
 const DAYS: i64 = 62;
 
+/// The last rows of a bill that stand at midnight and within a day.
+#[derive(Default)]
+struct Rows {
+    midnight: Option<DateTime<Utc>>,
+    within: Option<DateTime<Utc>>,
+}
+
+impl Rows {
+    fn add(&mut self, hour: Hour) {
+        if hour == hour.day() {
+            self.midnight = self.midnight.max(Some(hour.start()));
+        } else if hour != hour.folded() {
+            // Days that are folded stand at an hour of theirs, whatever they were.
+            self.within = self.within.max(Some(hour.start()));
+        }
+    }
+
+    /// The end of the day that its last row at midnight is of; none where rows since the day before tell that it is of an hour.
+    fn day_end(&self) -> Option<DateTime<Utc>> {
+        let (midnight, day) = (self.midnight?, TimeDelta::days(1));
+        let is_hourly = self.within.is_some_and(|within| within >= midnight - day);
+        (!is_hourly).then_some(midnight + day)
+    }
+}
+
 /// When the newest spend was, seen from now, looked for where that may be longer ago than `after`: a row that is dated ahead (a yearly fee, a
-/// clock that was wrong) hides none. A row of a bill at midnight is one of its whole day.
+/// clock that was wrong) hides none. A row at midnight of a bill that tells of days is one of its whole day.
 fn newest(
     by_days: &[Label],
     after: TimeDelta,
@@ -118,21 +143,26 @@ fn newest(
     if past.is_some_and(|end| now - end <= after) {
         return Ok(past);
     }
-    // A day that ends later than the last hour is the day of that hour.
+    // A day that ends later than the last hour is the day of that hour; the day before tells whether a bill is one of hours.
     let from = past.map_or(now - TimeDelta::days(DAYS), |end| {
-        Hour::of(end - TimeDelta::seconds(1)).day().start()
+        Hour::of(end - TimeDelta::seconds(1)).day().start() - TimeDelta::days(1)
     });
-    let wanted: &[Dimension] = if by_days.is_empty() { &[] } else { &[Dimension::Source] };
-    let mut newest = None;
-    ledger.spend_by(Period::new(from, now), wanted, &mut |key, _| {
-        let day = key.hour.day();
-        let of_bill = key.basis == Basis::Billed && key.hour == day;
-        let end = match of_bill || by_days.contains(&key.dimensions.get(Dimension::Source)) {
-            true => day.start() + TimeDelta::days(1),
+    let wanted = [Dimension::Source, Dimension::Provider, Dimension::Account];
+    let (mut newest, mut bills) = (None, BTreeMap::<(Label, Label), Rows>::new());
+    ledger.spend_by(Period::new(from, now), &wanted, &mut |key, _| {
+        let of = |dimension| key.dimensions.get(dimension);
+        let end = match by_days.contains(&of(Dimension::Source)) {
+            true => key.hour.day().start() + TimeDelta::days(1),
             false => key.hour.start() + TimeDelta::hours(1),
         };
         newest = newest.max(Some(end));
+        if key.basis == Basis::Billed {
+            // One account may be billed by days and another one by hours.
+            let bill = (of(Dimension::Provider), of(Dimension::Account));
+            bills.entry(bill).or_default().add(key.hour);
+        }
     })?;
+    let newest = bills.values().filter_map(Rows::day_end).max().max(newest);
     let newest = newest.or(past).or((all.start < from).then_some(from));
     Ok(newest.map(|end| end.min(now)))
 }
@@ -197,6 +227,7 @@ pub(super) fn condition(
         labels: BTreeMap::new(),
         data,
         cost: None,
+        impact: None,
     }
 }
 

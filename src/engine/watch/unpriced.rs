@@ -168,5 +168,6 @@ fn condition(
             "days": DAYS,
         }),
         cost: Some(sums.unpriced_worst_case),
+        impact: None,
     }
 }

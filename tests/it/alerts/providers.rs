@@ -483,6 +483,49 @@ fn each_anomaly_that_is_over_is_told_by_what_it_was_and_why() {
     );
 }
 
+/// Whoever is woken by many at once reads first what they come to.
+#[test]
+fn many_anomalies_at_once_are_told_with_their_sum() {
+    let anomalies = |count: i64| -> Vec<ProviderAnomaly> {
+        let one = |n: i64| ProviderAnomaly {
+            id: format!("a-{n}"),
+            impact: Decimal::new(n * 1050, 2),
+            causes: vec![format!("Service {n}")],
+            ..anomaly()
+        };
+        (1..=count).map(one).collect()
+    };
+    let now = "2026-11-24T12:00:00Z";
+    let few = Scene::new().watch(now, vec![signals(now, anomalies(10), Vec::new(), &[])]);
+    assert_eq!(few.len(), 10, "{few:?}");
+    let mut scene = Scene::new();
+    let many = scene.watch(now, vec![signals(now, anomalies(11), Vec::new(), &[])]);
+    assert_eq!(
+        many,
+        ["firing warning AWS sees 11 anomalies of 693.00 USD in all, the greatest of 115.50 USD: Service 11"]
+    );
+    let sent = scene.store.claim().unwrap();
+    let message = &sent[0].message;
+    let facts: Vec<_> = message
+        .facts
+        .iter()
+        .map(|f| (f.label.as_str(), f.value.as_str()))
+        .collect();
+    assert_eq!(facts, [("Alerts", "11"), ("Impact", "693.00 USD")]);
+    assert_eq!(message.lines.len(), 11);
+    assert_eq!(message.lines[1], "AWS sees an anomaly of 105.00 USD: Service 10");
+    // They end without one: nothing of it is spent anew.
+    let mut over = anomalies(11);
+    over.iter_mut().for_each(|a| a.feedback = Some("NO".to_owned()));
+    let later = "2026-11-25T12:00:00Z";
+    let told = scene.watch(later, vec![signals(later, over, Vec::new(), &[])]);
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].starts_with("resolved info 11 alerts are resolved, the first: "),
+        "{told:?}"
+    );
+}
+
 /// Answers with what was spent in November, whenever it is asked, as AWS does for some hours.
 struct Provider {
     asked: Vec<Vec<String>>,
@@ -723,6 +766,72 @@ fn a_bill_is_stale_when_its_newest_day_ended_too_long_ago() {
         let told = told(&mut scene.store, &mut scene.seen);
         let expected = expected.iter().map(|title| format!("firing warning {title}"));
         assert_eq!(told, expected.collect::<Vec<_>>(), "{now}");
+    }
+}
+
+/// The same row of a bill by the hour is one of its first hour: the bill stopped then.
+#[test]
+fn a_bill_by_the_hour_is_stale_when_its_newest_hour_ended_too_long_ago() {
+    let title = |now: &str, rows: &[(&str, &str)]| {
+        let mut ledger = MemoryLedger::new();
+        let row = |(account, hour): &(&str, &str)| {
+            let key = SpendKey {
+                hour: Hour::of(at(hour)),
+                basis: Basis::Billed,
+                currency: Currency::USD,
+                dimensions: Dimensions::default()
+                    .with(Dimension::Provider, "aws")
+                    .with(Dimension::Account, account),
+            };
+            let cost = Decimal::ONE;
+            (
+                key,
+                Sums {
+                    cost,
+                    ..Sums::default()
+                },
+            )
+        };
+        let bill = Bill {
+            identity: "bill".to_owned(),
+            period: Calendar::Month.around(at("2026-11-10T00:00:00Z"), chrono_tz::Tz::UTC),
+            rows: rows.iter().map(row).collect(),
+            settled_before: None,
+            formerly: None,
+        };
+        ledger.replace_bill(&bill, at("2026-11-10T00:00:00Z")).unwrap();
+        let mut scene = Scene { ledger, ..Scene::new() };
+        let policy = WatchPolicy {
+            runs: POLICY,
+            ..WatchPolicy::default()
+        };
+        let (ledger, store, out) = (&mut scene.ledger, &mut scene.store, ["out".to_owned()]);
+        watch_all(&policy, &Nothing, &out, ledger, store, Complete::ALL, at(now)).unwrap();
+        told(&mut scene.store, &mut scene.seen)
+    };
+    let midnight = ("1", "2026-11-09T00:00:00Z");
+    let stale = ["firing warning the newest spend is 49 h old"];
+    for (others, of_hours) in [
+        (&[][..], false),
+        (&[("1", "2026-11-08T22:00:00Z")], true),
+        // Rows of the same day, of another account, of long ago, and of a day that is folded.
+        (&[("1", "2026-11-09T01:00:00Z")], true),
+        (&[("2", "2026-11-08T22:00:00Z")], false),
+        (&[("1", "2026-11-06T22:00:00Z")], false),
+        (&[("1", "2026-11-08T10:00:00Z")], false),
+        // What is dated ahead, such as a fee of the year to come, hides nothing.
+        (&[("1", "2026-11-08T22:00:00Z"), ("1", "2026-12-09T00:00:00Z")], true),
+    ] {
+        let rows = [&[midnight], others].concat();
+        let later = others.iter().any(|(_, hour)| *hour == "2026-11-09T01:00:00Z");
+        let now = if later {
+            "2026-11-11T03:00:00Z"
+        } else {
+            "2026-11-11T02:00:00Z"
+        };
+        let expected = if of_hours { &stale[..] } else { &[] };
+        assert_eq!(title(now, &rows), expected, "{others:?}");
+        assert_eq!(title("2026-11-12T01:00:00Z", &rows).len(), 1, "{others:?}");
     }
 }
 

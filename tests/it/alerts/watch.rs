@@ -159,6 +159,7 @@ fn a_condition_about_a_month_that_is_over_comes_and_goes_and_stays_where_it_was_
             labels: Default::default(),
             data: serde_json::Value::Null,
             cost: None,
+            impact: None,
         }
     };
     let mut store = MemoryAlerts::new();

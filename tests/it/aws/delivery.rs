@@ -213,8 +213,8 @@ fn a_call_that_hangs_ends_in_words_and_exit_code_3() {
     let proxy = Proxy::start(&emulator.url, 5);
     proxy.set(1000, &[Fault::Hang]);
     let limits = CallLimits {
-        attempt: Duration::from_millis(200),
-        operation: Duration::from_secs(2),
+        attempt: Duration::from_secs(1),
+        operation: Duration::from_secs(30),
         attempts: 2,
     };
     let mut table = Table::new(Aws::at_emulator(&proxy.url, limits).unwrap(), "any".to_owned());

@@ -7,6 +7,7 @@ mod command;
 mod delivery;
 mod dynamodb;
 mod emulator;
+mod identity;
 mod lambda;
 mod one_bill;
 mod permissions;

@@ -527,7 +527,9 @@ fn a_file_that_had_no_size_when_it_was_found_is_read_and_its_open_end_waits() {
         .unwrap();
     let path = format!("/proc/{}/cmdline", child.id());
     // Until then it is a copy of this program.
+    let until = std::time::Instant::now() + Duration::from_secs(20);
     while !fs::read_to_string(&path).unwrap().starts_with('{') {
+        assert!(std::time::Instant::now() < until, "it does not begin");
         std::thread::sleep(Duration::from_millis(5));
     }
     let mut kept = Kept::default();

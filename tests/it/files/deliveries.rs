@@ -23,6 +23,16 @@ fn write(folder: &Path, name: &str, rows: &str) {
     fs::write(path, rows).unwrap();
 }
 
+/// Makes the first of them the file that was changed last, the next one the one before, whatever the clock of their file system tells apart.
+fn newest_first(folder: &Path, names: &[&str]) {
+    for (age, name) in (1_u64..).zip(names) {
+        let file = fs::File::options().append(true).open(folder.join(name)).unwrap();
+        let now = std::time::SystemTime::from(super::time("2026-11-30T00:00:00Z"));
+        file.set_modified(now - std::time::Duration::from_secs(age * 60))
+            .unwrap();
+    }
+}
+
 /// What the bills of a folder come to, and what is told.
 fn read(folder: &Path, kept: &mut Kept) -> (String, Vec<String>) {
     kept.bills.clear();
@@ -268,6 +278,12 @@ fn what_lies_beside_a_manifest_is_not_added_up_where_it_is_a_copy_or_left_over()
     }
 }
 
+/// The second run of a month and the first, as they are named.
+const RUNS: [&str; 2] = [
+    "7c9e6679-7425-40de-944b-e07fc1f90ae7/b.csv",
+    "0f8fad5b-d9cb-469f-a165-70867728950e/b.csv",
+];
+
 #[test]
 fn a_run_is_one_though_its_rows_have_got_tags() {
     let header = HEADER.replace("SubAccountId\n", "SubAccountId,Tags\n");
@@ -285,8 +301,8 @@ fn a_run_is_one_though_its_rows_have_got_tags() {
         ),
     ] {
         write(folder.path(), &format!("{name}/b.csv"), &format!("{header}{rows}"));
-        std::thread::sleep(std::time::Duration::from_millis(20));
     }
+    newest_first(folder.path(), &RUNS);
     let (sum, told) = total(folder.path());
     assert_eq!(sum, "100", "{told:?}");
     assert!(told.len() == 1 && told[0].contains("the newest counts"), "{told:?}");
@@ -328,8 +344,8 @@ fn folders_of_accounts_are_no_runs_because_they_have_a_row_in_common() {
         ),
     ] {
         write(folder.path(), &format!("{name}/b.csv"), &format!("{HEADER}{rows}"));
-        std::thread::sleep(std::time::Duration::from_millis(20));
     }
+    newest_first(folder.path(), &RUNS);
     assert_eq!(total(folder.path()).0, "50");
 }
 

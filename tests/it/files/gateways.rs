@@ -3,7 +3,7 @@
 use finops::domain::dimension::Dimension;
 use finops::domain::usage::{Bucket, EventId, UsageEvent};
 
-use super::{Kept, read_text};
+use super::{Kept, charged, read_text};
 
 fn counts(call: &UsageEvent) -> Vec<u64> {
     Bucket::TEXT.iter().map(|b| call.tokens.get(*b)).collect()
@@ -288,6 +288,25 @@ fn scheduled_exports_of_langfuse_are_read() {
 fn an_answer_that_is_logged_with_a_trace_and_a_start_is_no_observation() {
     let answer = r#"{"trace_id":"t","start_time":"2026-11-20T10:00:00Z","id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-4-5","stop_reason":"end_turn","usage":{"input_tokens":1000,"output_tokens":5}}"#;
     assert_eq!(counts(&read_text("a.jsonl", answer).only()), [1000, 0, 0, 0, 0, 0, 5]);
+}
+
+#[test]
+fn a_model_of_azure_ai_in_helicones_rows_is_not_priced_as_its_namesake() {
+    for (provider, seller, cost) in [
+        ("azure_ai", "azure_ai", "0.0026"),
+        ("azure.ai.inference", "azure_ai", "0.0026"),
+        ("AZURE", "azure", "0.0104"),
+    ] {
+        let row = format!(
+            r#"{{"request_id":"h-1","request_created_at":"2026-10-20T08:15:04.120Z","response_model":"mistral-large-latest","provider":"{provider}","prompt_tokens":1000,"completion_tokens":100}}"#
+        );
+        let call = read_text("a.jsonl", row).only();
+        assert_eq!(
+            (call.provider().as_str(), charged(&call)),
+            (seller, cost.to_owned()),
+            "{provider}"
+        );
+    }
 }
 
 #[test]

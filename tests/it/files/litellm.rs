@@ -341,6 +341,8 @@ fn a_model_of_azure_ai_or_bedrocks_mantle_is_not_priced_as_its_namesake() {
     }
     for (provider, model, cost) in [
         ("azure_ai", "mistral-large-latest", "0.0026"),
+        ("azure.ai.inference", "mistral-large-latest", "0.0026"),
+        ("azure.ai.openai", "mistral-large-latest", "0.0104"),
         ("azure_ai", "azure_ai/mistral-large-latest", "0.0026"),
         ("azure", "mistral-large-latest", "0.0104"),
         ("azure_ai", "gpt-5.4", "0.004"),

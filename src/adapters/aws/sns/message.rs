@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::adapters::foreign::{cut_within, followed, inert, is_unruly};
+use crate::adapters::foreign::{cut_within, followed, inert};
 use crate::domain::notification::{Notification, Told};
+use crate::domain::screen::shown;
 
 /// Characters of a subject: SNS refuses longer ones, and anything but ASCII.
 const SUBJECT_LIMIT: usize = 100;
@@ -51,11 +52,7 @@ fn ascii(text: &str) -> String {
 
 /// Plain text that stays on its line, cut at a character border.
 fn plain(text: &str, limit: usize) -> String {
-    let kept: String = text
-        .chars()
-        .map(|c| if is_unruly(c) { ' ' } else { c })
-        .take(limit)
-        .collect();
+    let kept: String = shown(text, ' ').chars().take(limit).collect();
     if kept.chars().count() == limit {
         format!("{kept}…")
     } else {

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
+use crate::domain::price::sold_apart;
 use crate::domain::usage::{EventId, Rank, UsageEvent};
 
 use super::counts::{Counts, Input};
@@ -129,8 +130,9 @@ impl Row<'_> {
                 .find_map(one_model);
             model = context.label(&Scalar::Text(one.unwrap_or_default().into()), "batch_models")?;
         }
-        if SOLD_TWICE.contains(&(gateway, model.as_str())) {
-            model = context.labels.get(&format!("{gateway}/{model}"));
+        let apart = sold_apart(gateway);
+        if SOLD_TWICE.contains(&(apart, model.as_str())) {
+            model = context.labels.get(&format!("{apart}/{model}"));
         }
         let mut event = UsageEvent::new(identity(row, (at, model), text.as_deref(), out), at, provider, model);
         (event.rank.authority, event.rank.line) = (Rank::GATEWAY, number);
