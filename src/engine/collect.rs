@@ -2,6 +2,7 @@
 
 mod alike;
 mod collection;
+mod emptied;
 mod twice;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use crate::ports::{
 
 use alike::Alike;
 pub use collection::{Collection, Complete, FailedSource, LeftOver};
+use emptied::Emptied;
 
 /// Rejections shown; all are counted.
 const SHOWN_REJECTIONS: usize = 10;
@@ -74,7 +76,7 @@ pub fn collect<'a>(
         let read = thread::scope(|scope| -> Result<Result<(), SourceError>, StoreError> {
             // One batch is filled while another is recorded; an emptied one goes back to be filled again.
             let (jobs, work) = mpsc::sync_channel(0);
-            let (back, emptied) = mpsc::channel();
+            let (back, emptied) = Emptied::channel();
             let reader = thread::Builder::new().name("read".to_owned()).spawn_scoped(scope, || {
                 let mut collector = Collector {
                     recorder: &recorder,
@@ -233,7 +235,7 @@ struct Reading<'a> {
 struct Collector<'a, 'r> {
     recorder: &'a Mutex<Recorder<'r>>,
     jobs: SyncSender<Job>,
-    emptied: Receiver<EventBatch>,
+    emptied: Emptied,
     source: Label,
     events: EventBatch,
     checkpoints: HashMap<String, Checkpoint>,
@@ -280,8 +282,7 @@ impl Collector<'_, '_> {
         let checkpoints = checkpoints.map(|(key, at)| of_whom(source, key, at)).collect();
         let events = std::mem::take(&mut self.events);
         self.send(Job::Batch(RecordBatch { events, checkpoints }))?;
-        // It is taken when the batch before is recorded: that one's memory is filled again.
-        self.events = self.emptied.try_recv().unwrap_or_default();
+        self.events = self.emptied.take();
         Ok(())
     }
 }
