@@ -332,6 +332,11 @@ fn sessions_that_are_not_continued_are_told_once() {
         ("", true),
         (agent, false),
         ("[[source]]\nname = \"any\"\npaths = [\"x\"]\n", false),
+        // One of another kind that goes by the name of an agent.
+        (
+            "[[source]]\nname = \"gemini-cli\"\nkind = \"plain\"\npaths = [\"x.jsonl\"]\n",
+            false,
+        ),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();

@@ -182,7 +182,14 @@ pub fn unread(ctx: &Context<'_>) -> Vec<Label> {
     if ctx.config.names_no_source() || ctx.config.sources.iter().any(is_chosen) {
         return Vec::new();
     }
-    usual.iter().map(|kind| Label::new(format(*kind).name())).collect()
+    let config = &ctx.config;
+    let files = config.sources.iter().map(|source| source.name.as_str());
+    let explorers = config.cost_explorers.iter().map(|bill| bill.name.as_str());
+    let athenas = config.athenas.iter().map(|bill| bill.name.as_str());
+    // A source of another kind may have the name of one.
+    let named: Vec<&str> = files.chain(explorers).chain(athenas).collect();
+    let formats = usual.iter().map(|kind| format(*kind).name());
+    formats.filter(|name| !named.contains(name)).map(Label::new).collect()
 }
 
 /// Where logs were looked for, where all sources are at their usual places and none of these holds a file.

@@ -133,12 +133,11 @@ fn bundle(mut tellings: Vec<&Telling<'_>>, channel: &str, now: DateTime<Utc>) ->
             "Their cost is in no total. `finops price missing` says why, and what to write.".to_owned(),
         ),
         (_, provider::ANOMALY) => (
+            format!("AWS sees {count} anomalies{impact}"),
             format!(
-                "AWS sees {count} anomalies{impact}, the greatest of {}",
+                "The greatest: {}. `finops anomaly list` has their ids; `finops anomaly feedback ID yes|no|planned` tells AWS what each was.",
                 single.title.strip_prefix(provider::SEES).unwrap_or(&single.title)
             ),
-            "`finops anomaly list` has their ids; `finops anomaly feedback ID yes|no|planned` tells AWS what each was."
-                .to_owned(),
         ),
         _ => (
             format!("{count} alerts at once, the first: {}", single.title),

@@ -1,6 +1,6 @@
 //! Alerts about the job itself: a run was missed, or nothing new has come in for too long.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -102,12 +102,15 @@ pub fn missed(policy: &RunPolicy, last: Option<DateTime<Utc>>, now: DateTime<Utc
 /// Days before now in which the newest spend is looked for where there is some of later, too.
 const DAYS: i64 = 62;
 
-/// The last rows of a bill that stand at midnight and within a day.
+/// The last row of a bill that stands at midnight, and the hours of those within a day.
 #[derive(Default)]
 struct Rows {
     midnight: Option<DateTime<Utc>>,
-    within: Option<DateTime<Utc>>,
+    within: BTreeSet<DateTime<Utc>>,
 }
+
+/// Hours of the day before that a bill by hours has at least. One by days may have some: fees have the second at which they were due.
+const HOURS: usize = 12;
 
 impl Rows {
     fn add(&mut self, hour: Hour) {
@@ -115,14 +118,14 @@ impl Rows {
             self.midnight = self.midnight.max(Some(hour.start()));
         } else if hour != hour.folded() {
             // Days that are folded stand at an hour of theirs, whatever they were.
-            self.within = self.within.max(Some(hour.start()));
+            self.within.insert(hour.start());
         }
     }
 
-    /// The end of the day that its last row at midnight is of; none where rows since the day before tell that it is of an hour.
+    /// The end of the day that its last row at midnight is of; none where rows of the day before tell that it is of an hour.
     fn day_end(&self) -> Option<DateTime<Utc>> {
         let (midnight, day) = (self.midnight?, TimeDelta::days(1));
-        let is_hourly = self.within.is_some_and(|within| within >= midnight - day);
+        let is_hourly = self.within.range(midnight - day..midnight).count() >= HOURS;
         (!is_hourly).then_some(midnight + day)
     }
 }

@@ -108,10 +108,10 @@ fn claude(n: u32, kind: u32) -> String {
         _ => "ok".to_owned(),
     };
     let stop = if n.is_multiple_of(5) { "null" } else { "\"end_turn\"" };
-    let time = if kind == 6 {
-        "2026-13-01"
-    } else {
-        "2026-08-01T00:00:05.390Z"
+    let time = match kind {
+        6 => "2026-13-01",
+        24 => "2026-08-01T00:00:05",
+        _ => "2026-08-01T00:00:05.390Z",
     };
     let session = if kind == 7 {
         "null".to_owned()
@@ -130,8 +130,25 @@ fn claude(n: u32, kind: u32) -> String {
         _ => "",
     };
     let r#type = if kind == 13 { "user" } else { "assistant" };
+    // OpenRouter's tell what they cost.
+    let (space, cost) = if kind == 23 {
+        ("gen-", r#","cost":1"#)
+    } else {
+        ("msg_", "")
+    };
+    let iterations = match kind {
+        25 => {
+            r#","iterations":[{"type":"message","input_tokens":1,"output_tokens":2},{"type":"advisor_message","model":"claude-opus-4-6","input_tokens":3,"output_tokens":4}]"#
+        }
+        _ => "",
+    };
+    let twice = if kind == 26 {
+        r#""requestId":null,"requestId":7,"#
+    } else {
+        ""
+    };
     format!(
-        r#"{{"parentUuid":null,"isSidechain":false,"cwd":"/srv/repo","sessionId":{session},"type":"{type}","uuid":"u{id:010}","timestamp":"{time}","message":{{"id":"msg_{id:010}","model":"{model}","content":[{{"type":"text","text":"{text}"}}],"note":"{text}","stop_reason":{stop},"usage":{{"input_tokens":{input},"cache_creation_input_tokens":{},"output_tokens":{},"service_tier":"standard"}}}}{more}}}"#,
+        r#"{{"parentUuid":null,"isSidechain":false,"cwd":"/srv/repo","sessionId":{session},"type":"{type}",{twice}"uuid":"u{id:010}","timestamp":"{time}","message":{{"id":"{space}{id:010}","model":"{model}","content":[{{"type":"text","text":"{text}"}}],"note":"{text}","stop_reason":{stop},"usage":{{"input_tokens":{input},"cache_creation_input_tokens":{},"output_tokens":{},"service_tier":"standard"{cost}{iterations}}}}}{more}}}"#,
         n % 1_000,
         id % 100_000,
     )
@@ -141,7 +158,7 @@ fn plain(n: u32, kind: u32) -> String {
     let id = n.wrapping_mul(2_654_435_761);
     let ts = match kind {
         6 => "yesterday",
-        7 => "2026-08-01T00:00:05",
+        7 | 24 => "2026-08-01T00:00:05",
         _ => "2026-08-01T00:00:05.390Z",
     };
     let user = match kind {
@@ -208,13 +225,14 @@ proptest! {
     fn lines_that_are_there_are_read_as_those_that_come_one_by_one(
         is_claude in any::<bool>(),
         lines in prop::collection::vec((0..400_u32, kind(), 0..12_u32), 1..90),
+        usual in prop_oneof![3 => Just(0_u32), 1 => 23..27_u32],
         damage in prop::collection::vec((any::<prop::sample::Index>(), prop_oneof![Just(b'\n'), Just(b'\r'), Just(0xff_u8), Just(0), Just(b'"'), Just(b'\\'), any::<u8>()]), 0..4),
         cut in prop::option::of(any::<prop::sample::Index>()),
     ) {
         let format = if is_claude { FileFormat::ClaudeCode } else { FileFormat::Plain };
         let mut file = Vec::new();
         for (n, kind, end) in lines {
-            file.extend(line(format, n, kind));
+            file.extend(line(format, n, if kind == 0 { usual } else { kind }));
             file.extend_from_slice(if end == 0 { b"\r\n" } else { b"\n" });
         }
         for (at, byte) in damage {
@@ -268,5 +286,25 @@ fn zero_bytes_are_told_for_each_place_that_they_stand_at() {
             assert_eq!(count, places.matches('0').count() as u64, "{places}");
             assert_eq!(told.calls.len(), places.len());
         }
+    }
+}
+
+/// Nothing but what is null may be given twice, and that as often as anyone likes.
+#[test]
+fn keys_that_come_again_and_again_are_read_as_those_of_a_line_alone() {
+    let twice = |first: &str, again: &str| {
+        let mut file = Vec::new();
+        for n in 0..80 {
+            let many = format!(r#""uuid":{},"#, if n == 0 { first } else { again }).repeat(300);
+            let text = claude(n, 0).replace(r#""uuid":"#, &format!(r#"{many}"uuid":"#));
+            file.extend(text.into_bytes());
+            file.push(b'\n');
+        }
+        file
+    };
+    for (first, again) in [("null", "null"), ("null", "2"), ("2", "2")] {
+        let file = twice(first, again);
+        let together = read(Box::new(file.as_slice()), FileFormat::ClaudeCode);
+        assert_eq!(together, read(Box::new(Dripping(&file)), FileFormat::ClaudeCode));
     }
 }

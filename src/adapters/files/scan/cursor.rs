@@ -245,7 +245,9 @@ pub fn natural(text: &[u8]) -> Option<(u64, usize)> {
     let word = text.first_chunk::<8>();
     if let Some((word, (value, length))) = word.and_then(|word| Some((word, few_digits(*word)?))) {
         let [first, ..] = *word;
-        return (first != b'0' || length == 1).then_some((value, length));
+        // Both are asked, whether a number is zero or not: which it is next, no processor foresees.
+        let is_plain = (first != b'0') | (length == 1);
+        return is_plain.then_some((value, length));
     }
     many_digits(text)
 }
