@@ -10,7 +10,6 @@ use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::price::sold_apart;
 use crate::domain::usage::{EventId, Rank, UsageEvent};
 
 use super::body::Body;
@@ -335,11 +334,10 @@ fn has_failed(status: &Scalar<'_>) -> bool {
     status >= 400 || (status < 0 && status != PENDING)
 }
 
-/// Who sells, by Helicone's name for it, of which one is short. What has prices of its own keeps its name however it is spelled.
+/// Who sells, by Helicone's name for it, of which one is short.
 fn provider_of(name: &str) -> &str {
-    match (name, sold_apart(name)) {
-        ("x", _) => "xai",
-        (_, "") => seller::named(name),
-        (_, apart) => apart,
+    match name {
+        "x" => "xai",
+        other => seller::named(other),
     }
 }

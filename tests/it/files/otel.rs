@@ -610,6 +610,21 @@ fn a_host_that_is_known_decides_who_sold_what_openais_client_asked() {
             "{system} {host}"
         );
     }
+    // What Azure AI sells under the name of an older model of Azure OpenAI's has a price of its own.
+    for (key, system, provider, cost) in [
+        ("gen_ai.provider.name", "azure.ai.inference", "azure_ai", "0.0026"),
+        ("gen_ai.system", "az.ai.inference", "azure_ai", "0.0026"),
+        ("gen_ai.provider.name", "azure.ai.openai", "azure", "0.0104"),
+    ] {
+        let names = [CHAT[0], (key, system), ("gen_ai.request.model", "mistral-large-latest")];
+        let counts = [("gen_ai.usage.input_tokens", 1000), ("gen_ai.usage.output_tokens", 100)];
+        let call = read_text("a.jsonl", request(&[span("b8", "", &names, &counts)])).only();
+        assert_eq!(
+            (call.provider().as_str(), super::charged(&call)),
+            (provider, cost.to_owned()),
+            "{system}"
+        );
+    }
     // What Gemini thought is told by the total alone.
     let gemini = [
         CHAT[0],

@@ -99,8 +99,6 @@ fn label(kind: &str, spelling: &str, own: &'static str) -> String {
         ("plain", _) if is_company(spelling) => spelling.to_owned(),
         (_, "") | ("answer" | "litellm", _) => own.to_owned(),
         ("plain", _) => spelling.to_owned(),
-        // OpenTelemetry's names for it have always been that of the other in spans and sessions.
-        _ if spelling.contains('.') && kind != "helicone" => own.to_owned(),
         (_, apart) => apart.to_owned(),
     }
 }

@@ -55,13 +55,10 @@ impl Sellers {
 }
 
 /// The provider as price books and the ledger name it, from a record's name for it. The Vercel AI SDK writes its interface behind: `openai.chat`.
-/// What has prices of its own under another's name (`azure_ai`) keeps its own, by which prices and maps are found; OpenTelemetry's names for it
-/// (`azure.ai.inference`) have always been that of the other.
+/// What has prices of its own under another's name (`azure_ai`, which is `azure.ai.inference` in OpenTelemetry's conventions) keeps its own, by which
+/// prices and maps are found.
 pub(in super::super) fn named(name: &str) -> &str {
-    let apart = match name.contains('.') {
-        true => "",
-        false => sold_apart(name),
-    };
+    let apart = sold_apart(name);
     match known_provider(name) {
         Some(_) if !apart.is_empty() => apart,
         Some(known) => known,
@@ -218,7 +215,9 @@ mod tests {
             ("DeepSeek", "deepseek"),
             ("azure_ai", "azure_ai"),
             ("bedrock-mantle", "bedrock_mantle"),
-            ("azure.ai.inference", "azure"),
+            ("azure.ai.inference", "azure_ai"),
+            ("az.ai.inference", "azure_ai"),
+            ("azure.ai.openai", "azure"),
             ("my.gateway", "my.gateway"),
             ("My-Gateway", "My-Gateway"),
             ("", ""),
