@@ -321,13 +321,21 @@ fn a_model_of_azure_ai_or_bedrocks_mantle_is_not_priced_as_its_namesake() {
             r#""model":"{model}","custom_llm_provider":"bedrock_mantle","prompt_tokens":1,"completion_tokens":1"#
         );
         let call = read_text("a.json", told(&fields, "{}")).only();
-        assert_eq!(call.model().as_str(), format!("bedrock_mantle/{model}"));
+        assert_eq!(
+            (call.provider().as_str(), call.model().as_str()),
+            ("bedrock_mantle", model)
+        );
     }
     for (gateway, model, provider, cost) in [
-        ("bedrock_mantle", "openai.gpt-6-sol", "bedrock", "0.0033"),
+        ("bedrock_mantle", "openai.gpt-6-sol", "bedrock_mantle", "0.0033"),
         ("bedrock", "openai.gpt-6-sol", "bedrock", "0.003"),
-        ("bedrock_mantle", "anthropic.claude-haiku-4-5", "bedrock", "0.0015"),
-        ("bedrock_mantle", "xai.grok-4.6", "bedrock", "0.00286"),
+        (
+            "bedrock_mantle",
+            "anthropic.claude-haiku-4-5",
+            "bedrock_mantle",
+            "0.0015",
+        ),
+        ("bedrock_mantle", "xai.grok-4.6", "bedrock_mantle", "0.00286"),
     ] {
         let fields = format!(
             r#""model":"{model}","custom_llm_provider":"{gateway}","prompt_tokens":1000,"completion_tokens":100"#
@@ -339,13 +347,13 @@ fn a_model_of_azure_ai_or_bedrocks_mantle_is_not_priced_as_its_namesake() {
             "{gateway} {model}"
         );
     }
-    for (provider, model, cost) in [
-        ("azure_ai", "mistral-large-latest", "0.0026"),
-        ("azure.ai.inference", "mistral-large-latest", "0.0026"),
-        ("azure.ai.openai", "mistral-large-latest", "0.0104"),
-        ("azure_ai", "azure_ai/mistral-large-latest", "0.0026"),
-        ("azure", "mistral-large-latest", "0.0104"),
-        ("azure_ai", "gpt-5.4", "0.004"),
+    for (provider, model, seller, cost) in [
+        ("azure_ai", "mistral-large-latest", "azure_ai", "0.0026"),
+        ("azure.ai.inference", "mistral-large-latest", "azure_ai", "0.0026"),
+        ("azure.ai.openai", "mistral-large-latest", "azure", "0.0104"),
+        ("azure_ai", "azure_ai/mistral-large-latest", "azure_ai", "0.0026"),
+        ("azure", "mistral-large-latest", "azure", "0.0104"),
+        ("azure_ai", "gpt-5.4", "azure_ai", "0.004"),
     ] {
         let fields = format!(
             r#""model":"{model}","custom_llm_provider":"{provider}","prompt_tokens":1000,"completion_tokens":100"#
@@ -353,9 +361,43 @@ fn a_model_of_azure_ai_or_bedrocks_mantle_is_not_priced_as_its_namesake() {
         let call = read_text("a.json", told(&fields, "{}")).only();
         assert_eq!(
             (call.provider().as_str(), charged(&call)),
-            ("azure", cost.to_owned()),
+            (seller, cost.to_owned()),
             "{provider} {model}"
         );
+    }
+    // So does a price of the owner's, whether the row has the seller before the model or not.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("prices")).unwrap();
+    for (n, (name, seller)) in [
+        ("azure_ai/own", "azure_ai"),
+        ("azure_ai/gpt-5.4", "azure"),
+        ("bedrock_mantle/openai.gpt-6-sol", "bedrock"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let book = format!(
+            "providers = [\"{seller}\"]\n[[entry]]\nmodel = \"{name}\"\n[[entry.price]]\nrates = {{ input = 7, output = 7 }}\n"
+        );
+        std::fs::write(folder.path().join(format!("prices/{n}.toml")), book).unwrap();
+    }
+    let pricer = finops::adapters::prices::load(Some(folder.path()), &[]).unwrap();
+    for (provider, model, own) in [
+        ("azure_ai", "own", true),
+        ("azure_ai", "azure_ai/own", true),
+        ("azure.ai.inference", "gpt-5.4", true),
+        ("azure", "own", false),
+        ("azure", "gpt-5.4", false),
+        ("bedrock_mantle", "openai.gpt-6-sol", true),
+        ("bedrock", "openai.gpt-6-sol", false),
+    ] {
+        let fields = format!(
+            r#""model":"{model}","custom_llm_provider":"{provider}","prompt_tokens":1000,"completion_tokens":1000"#
+        );
+        let call = read_text("a.json", told(&fields, "{}")).only();
+        let charge = pricer.books().quote(&call).charge;
+        let found = charge.is_priced() && charge.cost.normalize().to_string() == "0.014";
+        assert_eq!(found, own, "{provider} {model}: {charge:?}");
     }
 }
 
@@ -757,7 +799,7 @@ fn a_model_has_one_name_whether_a_proxy_or_a_program_asked_it() {
         (
             "azure_ai",
             "azure_ai/mistral-large-latest",
-            "azure",
+            "azure_ai",
             "azure_ai/mistral-large-latest",
         ),
         ("openai", "openai", "openai", "openai"),

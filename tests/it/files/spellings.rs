@@ -97,7 +97,7 @@ fn label(kind: &str, spelling: &str, own: &'static str) -> String {
     match (kind, sold_apart(spelling)) {
         // Budgets on what somebody wrote so go on.
         ("plain", _) if is_company(spelling) => spelling.to_owned(),
-        (_, "") | ("answer" | "litellm", _) => own.to_owned(),
+        (_, "") | ("answer", _) => own.to_owned(),
         ("plain", _) => spelling.to_owned(),
         (_, apart) => apart.to_owned(),
     }

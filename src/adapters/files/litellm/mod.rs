@@ -14,7 +14,6 @@ use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::price::sold_apart;
 use crate::domain::usage::{EventId, Rank, UsageEvent};
 
 use super::counts::{Counts, Input};
@@ -34,17 +33,6 @@ pub(super) use self::usage::{ground, json, of_python};
 
 /// Reads LiteLLM rows and payloads.
 pub(super) struct Litellm;
-
-/// Models that `azure` sells under the same name at another price than `azure_ai`, and `bedrock` than `bedrock_mantle`.
-const SOLD_TWICE: [(&str, &str); 7] = [
-    ("azure_ai", "mistral-large-latest"),
-    ("bedrock_mantle", "anthropic.claude-haiku-4-5"),
-    ("bedrock_mantle", "anthropic.claude-haiku-5-5"),
-    ("bedrock_mantle", "anthropic.claude-opus-5-5"),
-    ("bedrock_mantle", "anthropic.claude-sonnet-5-5"),
-    ("bedrock_mantle", "openai.gpt-6-luna"),
-    ("bedrock_mantle", "openai.gpt-6-sol"),
-];
 
 /// Mark of a call that the gateway answered from its own response cache.
 const CACHE_HIT: &str = "_cache_hit";
@@ -113,8 +101,9 @@ impl Row<'_> {
         let tags: Vec<Scalar<'_>> = parse(tags.as_deref(), "request_tags")?.unwrap_or_default();
         let at = context.time(&row.start_time, "startTime", out)?;
         let gateway = context.label(&row.custom_llm_provider, "custom_llm_provider")?;
-        let seller = context.sellers.of(gateway).name;
-        let (gateway, provider) = (gateway.as_str(), context.labels.get(seller));
+        let sold = context.sellers.of(gateway);
+        let (gateway, seller) = (gateway.as_str(), sold.name);
+        let provider = context.labels.get(seller);
         let told = [&metadata.usage_object, &metadata.additional_usage_values];
         let told = told.into_iter().flatten().find(|usage| usage.tells());
         let mut model = context.label(&row.model, "model")?;
@@ -129,10 +118,6 @@ impl Row<'_> {
                 .into_iter()
                 .find_map(one_model);
             model = context.label(&Scalar::Text(one.unwrap_or_default().into()), "batch_models")?;
-        }
-        let apart = sold_apart(gateway);
-        if SOLD_TWICE.contains(&(apart, model.as_str())) {
-            model = context.labels.get(&format!("{apart}/{model}"));
         }
         let mut event = UsageEvent::new(identity(row, (at, model), text.as_deref(), out), at, provider, model);
         (event.rank.authority, event.rank.line) = (Rank::GATEWAY, number);
@@ -173,6 +158,8 @@ impl Row<'_> {
             event.rank.authority = Rank::REPORT;
             event.dimensions.set(Dimension::Tier, context.labels.get("batch"));
         }
+        // Counted by the ways of the seller, and priced as it is sold there.
+        event.dimensions.set(Dimension::Provider, sold.label);
         let iterations = usage.and_then(|usage| usage.iterations);
         iterations::each_of_sum(iterations, response_id(row), &mut event, context, out)?;
         out.events.push(event);
@@ -332,8 +319,8 @@ fn describe(
     Ok(())
 }
 
-/// A model without the words for who was asked, and on Bedrock how, that the proxy writes before it: `openai/gpt-5`. What is sold at another
-/// price under the same name keeps them.
+/// A model without the words for who was asked, and on Bedrock how, that the proxy writes before it: `openai/gpt-5`. What is sold apart from its
+/// namesakes keeps them.
 fn bare<'m>((gateway, seller): (&str, &str), model: &'m str) -> &'m str {
     if matches!(gateway, "" | "azure_ai" | "bedrock_mantle") {
         return model;
