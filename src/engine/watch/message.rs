@@ -108,6 +108,10 @@ fn message(telling: &Telling<'_>, channel: &str, now: DateTime<Utc>) -> Notifica
 fn bundle(mut tellings: Vec<&Telling<'_>>, channel: &str, now: DateTime<Utc>) -> Option<Notification> {
     let cost = |telling: &Telling<'_>| telling.condition.and_then(|c| c.cost.or(c.impact)).unwrap_or_default();
     tellings.sort_by_key(|telling| std::cmp::Reverse(cost(telling)));
+    // Where all were cheaper than expected, the greatest is what was saved most.
+    if tellings.first().is_some_and(|most| cost(most).is_sign_negative()) {
+        tellings.reverse();
+    }
     let first = tellings.first().copied()?;
     let single = message(first, channel, now);
     let ids: Vec<String> = tellings.iter().map(|t| message_id(&t.alert, channel)).collect();
@@ -122,7 +126,11 @@ fn bundle(mut tellings: Vec<&Telling<'_>>, channel: &str, now: DateTime<Utc>) ->
         .filter(|sum| !sum.is_zero())
         .map(|sum| Money::new(sum, Currency::USD));
     let most = sum.map(|sum| format!(", at most {sum} in all")).unwrap_or_default();
-    let impact = sum.map(|sum| format!(" of {sum} in all")).unwrap_or_default();
+    let impact = match sum {
+        Some(sum) if sum.amount().is_sign_negative() => format!(", {} below what was expected in all", -sum),
+        Some(sum) => format!(" of {sum} in all"),
+        None => String::new(),
+    };
     let (title, summary) = match (single.told, first.alert.kind.as_str()) {
         (Told::Resolved, _) => (
             format!("{count} alerts are resolved, the first: {}", single.title),

@@ -523,6 +523,50 @@ fn many_anomalies_at_once_are_told_with_their_sum() {
     );
 }
 
+/// AWS also sees where less was spent than it expected.
+#[test]
+fn many_anomalies_below_what_was_expected_are_told_as_such() {
+    let now = "2026-11-24T12:00:00Z";
+    let told = |impact: fn(i64) -> i64| {
+        let one = |n: i64| ProviderAnomaly {
+            id: format!("a-{n}"),
+            impact: impact(n).into(),
+            causes: vec![format!("Service {n}")],
+            ..anomaly()
+        };
+        let mut scene = Scene::new();
+        scene.watch(now, vec![signals(now, (1..=11).map(one).collect(), Vec::new(), &[])]);
+        let message = scene.store.claim().unwrap().remove(0).message;
+        let impact = message.facts.into_iter().find(|fact| fact.label == "Impact");
+        (message.title, message.lines[0].clone(), impact.map(|fact| fact.value))
+    };
+    let expected = |title: &str, first: &str, impact: Option<&str>| {
+        let first = format!("AWS sees an anomaly of {first}");
+        (title.to_owned(), first, impact.map(str::to_owned))
+    };
+    assert_eq!(
+        told(|n| -10 * n),
+        expected(
+            "AWS sees 11 anomalies, 660.00 USD below what was expected in all",
+            "-110.00 USD: Service 11",
+            Some("-660.00 USD")
+        )
+    );
+    // Of both kinds the most expensive comes first.
+    assert_eq!(
+        told(|n| if n == 1 { 50 } else { -10 * n }),
+        expected(
+            "AWS sees 11 anomalies, 600.00 USD below what was expected in all",
+            "50.00 USD: Service 1",
+            Some("-600.00 USD")
+        )
+    );
+    assert_eq!(
+        told(|n| if n > 10 { -550 } else { 10 * n }),
+        expected("AWS sees 11 anomalies", "100.00 USD: Service 10", None)
+    );
+}
+
 /// Answers with what was spent in November, whenever it is asked, as AWS does for some hours.
 struct Provider {
     asked: Vec<Vec<String>>,
