@@ -52,6 +52,12 @@ pub const TOO_LONG: &str = "the statement took too long and was stopped";
 /// What is said of an account that the settings do not allow.
 pub const NOT_ALLOWED: &str = "is not in `aws.allowed_accounts`";
 
+/// In place of a code where an answer has none.
+pub const NO_CODE: &str = "no code";
+
+/// What is said of an answer that denies access and says no more.
+const NO_REASON: &str = "403 without a reason";
+
 /// Characters of AWS's own message that are kept.
 const MESSAGE_LIMIT: usize = 300;
 
@@ -101,7 +107,7 @@ impl Failure {
             ),
             SdkError::ServiceError(inner) => {
                 let status = inner.raw().status().as_u16();
-                let code = inner.err().code().unwrap_or("no code");
+                let code = inner.err().code().unwrap_or(NO_CODE);
                 let message = inner.err().message().unwrap_or_default();
                 service(code, message, status)
             }
@@ -153,6 +159,9 @@ impl Failure {
             Kind::Credentials => "set AWS_PROFILE, or the access key in the environment, or run with a role",
             Kind::Denied if self.words.contains(NOT_ALLOWED) => {
                 "name it in `aws.allowed_accounts`, or take another `role` or other credentials"
+            }
+            Kind::Denied if self.words.contains(NO_REASON) => {
+                "`finops aws permissions` lists the actions that each part needs; the policy of an endpoint, or a proxy, may deny it, too"
             }
             Kind::Denied => "`finops aws permissions` lists the actions that each part needs",
             Kind::Missing if self.is_of_secret() => {
@@ -283,6 +292,11 @@ fn service(code: &str, message: &str, status: u16) -> (Kind, bool, String) {
         | "NoSuchBucket"
         | "NoSuchKey" => (Kind::Missing, false, format!("it does not exist: {message}")),
         "ConditionalCheckFailedException" => (Kind::Condition, false, "a condition did not hold".to_owned()),
+        // Empty, or a page of what stands before the service.
+        NO_CODE if status == 403 => {
+            let reason = if message.is_empty() { NO_REASON } else { &message };
+            (Kind::Denied, false, format!("access denied: {reason}"))
+        }
         _ if status == 429 => (Kind::Throttled, false, format!("throttled after retries ({code})")),
         _ if status >= 500 => (
             Kind::Unavailable,
@@ -309,6 +323,10 @@ mod tests {
             ("ExpiredTokenException", 400, Kind::Expired),
             ("UnrecognizedClientException", 400, Kind::Credentials),
             ("AccessDeniedException", 400, Kind::Denied),
+            (NO_CODE, 403, Kind::Denied),
+            // An object that is archived.
+            ("InvalidObjectState", 403, Kind::Refused),
+            (NO_CODE, 400, Kind::Refused),
             ("ResourceNotFoundException", 400, Kind::Missing),
             ("KMSAccessDenied", 400, Kind::Denied),
             ("KMSAccessDeniedException", 400, Kind::Denied),

@@ -14,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::client::Aws;
-use super::failure::{ELSEWHERE, Failure, Kind};
+use super::failure::{ELSEWHERE, Failure, Kind, NO_CODE};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::jittered;
 use crate::domain::address::is_loopback;
@@ -321,13 +321,13 @@ fn unsent(error: &ureq::Error, action: &str, limit: u64) -> Failure {
 fn told(text: &str) -> (String, String) {
     if let Ok(json) = serde_json::from_str::<Value>(text) {
         let get = |names: [&str; 2]| names.iter().find_map(|name| json.get(name)?.as_str());
-        let code = get(["__type", "code"]).unwrap_or("no code");
+        let code = get(["__type", "code"]).unwrap_or(NO_CODE);
         let code = code.rsplit('#').next().unwrap_or(code);
         return (code.to_owned(), get(["message", "Message"]).unwrap_or("").to_owned());
     }
     let one = |tag| element(text, tag).unwrap_or("").to_owned();
     let code = match one("Code") {
-        code if code.is_empty() => "no code".to_owned(),
+        code if code.is_empty() => NO_CODE.to_owned(),
         code => code,
     };
     (code, one("Message"))
@@ -361,7 +361,7 @@ mod tests {
         );
         let xml = "<?xml?><Error><Code>NoSuchBucket</Code><Message>gone</Message></Error>";
         assert_eq!(told(xml), ("NoSuchBucket".to_owned(), "gone".to_owned()));
-        assert_eq!(told("<html>"), ("no code".to_owned(), String::new()));
+        assert_eq!(told("<html>"), (NO_CODE.to_owned(), String::new()));
         let list = "<A><Key>1</Key></A><A><Key>2</Key></A><A><Key>";
         assert_eq!(elements(list, "Key"), ["1", "2"]);
     }

@@ -79,3 +79,30 @@ fn who_is_refused_is_asked_once() {
     );
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
+
+/// What stands between a machine and AWS, such as a proxy or the policy of an endpoint, gives no code of the service's.
+#[test]
+fn who_is_refused_without_a_code_is_told_that_access_is_denied() {
+    for body in ["", "<html><body>Forbidden</body></html>"] {
+        let answer = format!(
+            "HTTP/1.1 403 Forbidden\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let (url, asked) = server(Some(answer));
+        let failure = identity::account(&connect(&url)).unwrap_err();
+        assert_eq!(
+            (failure.kind, failure.to_string().as_str()),
+            (
+                Kind::Denied,
+                "sts:GetCallerIdentity: access denied: 403 without a reason"
+            ),
+            "{body}"
+        );
+        assert!(
+            failure.hint().contains("`finops aws permissions`") && failure.hint().contains("proxy"),
+            "{}",
+            failure.hint()
+        );
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+}
