@@ -1786,6 +1786,8 @@ fn the_bill_of_any_company_stands_for_the_calls_to_it() {
             180,
             "lambda is billed to",
         ),
+        // Calls by their own word.
+        ("farm", "Farm", "Inference|Fine-tuning", 180, "farm is billed to"),
         (
             "farm",
             "Farm",

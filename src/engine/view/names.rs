@@ -20,7 +20,7 @@ pub struct Names {
     /// Those whose calls are metered.
     called: FxHashSet<Label>,
     /// The one service of which each company bills use of which it is not known what it sells, by its shortest spelling; none of several.
-    /// What such a company bills is use of models where there are calls to it and nothing else is on its bills.
+    /// What such a company bills is use of models where there are calls to it and nothing else is on its bills; else what is [`INFERENCE`].
     services: FxHashMap<Label, Option<Label>>,
     /// Whether there are taken to be calls to every company.
     presumed: bool,
@@ -33,7 +33,12 @@ struct Charges {
     models: Option<Label>,
     /// The company, but for the clouds.
     company: Option<Company>,
+    /// Whether its service is what calls are, if the company sells models at all.
+    is_inference: bool,
 }
+
+/// What a service is called that is calls and nothing else, beside others of a company (`Fine-tuning`, `Storage`).
+const INFERENCE: &str = "inference";
 
 impl Names {
     /// The names in the rows that `spend` visits, each of which `visit` takes. Rows of companies of which it is not known what they sell come
@@ -87,14 +92,19 @@ impl Names {
 
     /// The provider whose use a row of a bill charges; none where it is no use of models.
     pub fn billed(&mut self, key: &SpendKey) -> Option<Label> {
-        let Charges { models, company } = self.charges(key);
+        let Charges {
+            models,
+            company,
+            is_inference,
+        } = self.charges(key);
         let Some(company) = company else {
             return models;
         };
         let name = self.called_as(&company);
         let sells = || {
             let is_called = self.presumed || self.called.contains(&name);
-            company.is_open && is_called && self.services.get(&company.shortest()) != Some(&None)
+            let has_others = self.services.get(&company.shortest()) == Some(&None);
+            company.is_open && is_called && (is_inference || !has_others)
         };
         (models.is_some() || sells()).then_some(name)
     }
@@ -115,7 +125,7 @@ impl Names {
 
     /// Whether what a row is of, and how calls name its company, is known only when all rows were seen.
     fn waits(&mut self, key: &SpendKey) -> bool {
-        let Charges { models, company } = self.charges(key);
+        let Charges { models, company, .. } = self.charges(key);
         let Some(company) = company.filter(|company| company.is_open) else {
             return false;
         };
@@ -139,6 +149,7 @@ impl Names {
         *self.billed.entry(name).or_insert_with(|| Charges {
             models: billed_provider(&key.dimensions),
             company: billing_company(&key.dimensions),
+            is_inference: of(Dimension::Service).as_str().trim().eq_ignore_ascii_case(INFERENCE),
         })
     }
 
@@ -223,6 +234,14 @@ mod tests {
             of(Basis::Billed, "Farm", "Generative"),
             of(Basis::Billed, "Farm", "Answers"),
             row(Basis::Metered, "farm"),
+            // What says that it is calls, of one to which there are calls.
+            of(Basis::Billed, "Siliconfarm, Inc.", "Inference"),
+            of(Basis::Billed, "Siliconfarm", "Fine-tuning"),
+            of(Basis::Billed, "Lambda", "Inference"),
+            of(Basis::Billed, "Other", "Inference"),
+            of(Basis::Billed, "Other", "Storage"),
+            row(Basis::Metered, "siliconfarm"),
+            row(Basis::Metered, "lambda"),
         ];
         let mut told = Vec::new();
         let spend = |visit: &mut dyn FnMut(&SpendKey, &Sums)| {
@@ -236,6 +255,7 @@ mod tests {
         let expected = [
             ("OpenAI", "openai"),
             ("Databricks", ""),
+            ("Lambda", ""),
             ("DeepInfra, Inc.", "deepinfra"),
             ("Acme", ""),
             ("DeepInfra", "deepinfra"),
@@ -243,12 +263,19 @@ mod tests {
             ("Farm B.V.", ""),
             ("Farm", "farm"),
             ("Farm", ""),
+            ("Siliconfarm, Inc.", "siliconfarm"),
+            ("Siliconfarm", ""),
+            ("Other", ""),
+            ("Other", ""),
         ];
         assert_eq!(told, expected.map(|(row, of)| (Label::new(row), Label::new(of))));
         let (key, _) = row(Basis::Billed, "DeepInfra Inc.");
         let mut names = names.unwrap();
         assert_eq!(names.billed(&key), Some(Label::new("deepinfra")));
-        assert_eq!(names.several(), BTreeSet::from([Label::new("farm")]));
+        let several = ["farm", "other", "siliconfarm"].map(Label::new);
+        assert_eq!(names.several(), BTreeSet::from(several));
+        let (inference, _) = of(Basis::Billed, "Siliconfarm", "INFERENCE");
+        assert_eq!(names.billed(&inference), Some(Label::new("siliconfarm")));
         let (machines, _) = of(Basis::Billed, "Farm B.V.", "Machines");
         let called = || ["farm"].map(Label::new);
         assert_eq!(Names::calling(called(), &names.several()).billed(&machines), None);
