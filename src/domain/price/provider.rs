@@ -3,7 +3,7 @@
 use super::seller::own_prefix;
 
 /// Providers as price books name them, each with what else records, bills and people call it, in small letters. Blanks are written as `_`.
-pub const SPELLINGS: [(&str, &[&str]); 31] = [
+pub const SPELLINGS: [(&str, &[&str]); 32] = [
     ("anthropic", &[]),
     (
         "azure",
@@ -78,6 +78,8 @@ pub const SPELLINGS: [(&str, &[&str]); 31] = [
     ("mistral", &["mistral-ai", "mistral_ai", "mistralai"]),
     ("moonshot", &["moonshot_ai", "moonshotai"]),
     ("novita", &["novita-ai", "novita_ai"]),
+    // models.dev's name; LiteLLM has that of the product.
+    ("nvidia", &["nvidia-nim", "nvidia_nim"]),
     ("ollama", &[]),
     ("openai", &["text-completion-openai"]),
     ("opencode-go", &["opencode_go"]),

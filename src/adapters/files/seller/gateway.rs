@@ -1,13 +1,14 @@
 //! Who is asked behind a name that somebody gave to a gateway.
 
-use super::{by_maker, by_model};
+use super::{by_maker, by_model, named};
 
 /// Who sells what is asked of a provider of this name, which is none that is known: the name of the model tells, and the maker that a gateway
 /// may write before it does not. Where that tells nothing the gateway does.
 pub(in super::super) fn behind_gateway<'a>(gateway: &'a str, model: &str) -> &'a str {
+    let is_host = [gateway, named(gateway)].iter().any(|name| HOSTS.contains(name));
     let maker = match model.rsplit_once('/') {
         Some((_, name)) => by_model(name),
-        None if HOSTS.contains(&gateway) => by_model(model),
+        None if is_host => by_model(model),
         None => by_maker(model),
     };
     match maker {
@@ -125,6 +126,8 @@ mod tests {
             ("my-proxy", "gpt-5", "openai"),
             ("my-proxy", "mine", "my-proxy"),
             ("deepinfra", "glm-4.6", "deepinfra"),
+            ("nvidia_nim", "kimi-k2-0905-preview", "nvidia_nim"),
+            ("moonshotai-cn", "kimi-k2-0905-preview", "moonshotai-cn"),
             ("llama.cpp", "glm-4.6", "llama.cpp"),
             ("localhost", "MiniMax-M2", "localhost"),
         ] {
@@ -138,6 +141,7 @@ mod tests {
             ("Azure OpenAI", "azure"),
             ("databricks", "databricks"),
             ("hf_inference", "hf_inference"),
+            ("nvidia_nim", "nvidia"),
             ("unknown", ""),
             ("ChatOpenAI", ""),
             ("litellm", ""),
