@@ -21,6 +21,7 @@ mod cur_rows;
 mod database;
 mod detect;
 mod discover;
+mod doubt;
 mod editors;
 mod extras;
 mod find;

@@ -14,6 +14,7 @@ use super::bill_files::lie_beside;
 use super::bills::Bills;
 use super::database::SQLITE;
 use super::discover::{Found, Search};
+use super::doubt::Doubt;
 use super::formerly::Formerly;
 use super::joined::Joined;
 use super::line::{Context, Fault, LineFormat, Output};
@@ -94,6 +95,7 @@ pub(super) fn read_found(
             .and_then(|(input, _)| run.stream(input, "-", true, None, None))
             .map_err(Stop::source)?;
         run.tell(true);
+        run.doubt.of_any_bill();
     }
     run.settle_traces().map_err(Stop::source)?;
     run.bill_files(current, search, known)?;
@@ -101,7 +103,10 @@ pub(super) fn read_found(
         return Ok(());
     }
     // Rows of the same bills may lie where nobody may look.
-    run.bills_whole &= (search.is_whole() && unread.is_empty()) || run.bill_positions.is_empty();
+    if !((search.is_whole() && unread.is_empty()) || run.bill_positions.is_empty()) {
+        run.bills_whole = false;
+        run.doubt.of_any_bill();
+    }
     run.finish_bills()
 }
 
@@ -114,6 +119,8 @@ pub(super) struct Run<'a> {
     pub progress: Progress,
     pub bills: Bills,
     pub bills_whole: bool,
+    /// Of which files they are not.
+    pub doubt: Doubt,
     /// Of the records of the file before.
     buffer: Vec<u8>,
     pub packed: bool,
@@ -162,6 +169,7 @@ impl<'a> Run<'a> {
             progress: Progress::default(),
             bills: Bills::of(options.asked.clone()),
             bills_whole: true,
+            doubt: Doubt::default(),
             buffer: Vec::new(),
             packed: false,
             returns: false,

@@ -744,3 +744,128 @@ fn what_is_in_doubt_is_told_of_every_family_of_folders() {
     );
     assert!(has(&["the newest counts", runs[1]]), "{told:?}");
 }
+
+/// A bill of some days of a month, cut in its last row if wanted.
+fn of_month(folder: &Path, name: &str, month: u32, cost: &str, cut: bool) {
+    let (from, to) = (
+        format!("2026-{month:02}-01T00:00:00Z"),
+        format!("2026-{:02}-01T00:00:00Z", month + 1),
+    );
+    let row = format!("{cost},{cost},acc,USD,{from},{to},Usage,{from},AWS,S3,a\n");
+    let rows = format!("{HEADER}{row}{row}");
+    write(folder, name, &rows[..rows.len() - if cut { 30 } else { 0 }]);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_keeps_the_bills_of_the_period_that_its_folder_is_named_for() {
+    for [october, november] in [
+        ["data/BILLING_PERIOD=2026-10", "data/BILLING_PERIOD=2026-11"],
+        ["20261001-20261031/run", "20261101-20261130/run"],
+        ["year=2026/month=10", "year=2026/month=11"],
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let [first, a, b] =
+            [(october, "a"), (november, "a"), (november, "b")].map(|(at, name)| format!("{at}/{name}.csv"));
+        let mut kept = Kept::default();
+        of_month(folder, &first, 10, "1", false);
+        of_month(folder, &a, 11, "20", false);
+        of_month(folder, &b, 11, "300", false);
+        assert_eq!(read(folder, &mut kept).0, "642", "{october}");
+        of_month(folder, &first, 10, "1.5", false);
+        of_month(folder, &a, 11, "20.5", false);
+        of_month(folder, &b, 11, "300.55", true);
+        for _ in 0..2 {
+            let (sum, told) = read(folder, &mut kept);
+            let about = told
+                .iter()
+                .find(|about| about.starts_with("bills from 2026-11-01 were kept as they are"));
+            let about = about.unwrap_or_else(|| panic!("{told:?}"));
+            assert!(
+                about.contains(&format!("{b}`; those of other periods are recorded")),
+                "{about}"
+            );
+            assert_eq!((sum.as_str(), kept.bills.len()), ("3", 1), "no half of a month");
+        }
+        of_month(folder, &b, 11, "300.5", false);
+        assert_eq!(read(folder, &mut kept).0, "645");
+        assert_eq!(read(folder, &mut kept).0, "0", "all is known");
+        // One that is new and cut, and goes again before it could be read.
+        let new = format!("{november}/new.csv");
+        of_month(folder, &a, 11, "21", false);
+        of_month(folder, &new, 11, "4000.55", true);
+        assert_eq!(read(folder, &mut kept).0, "3");
+        fs::remove_file(folder.join(&new)).unwrap();
+        assert_eq!(read(folder, &mut kept).0, "646");
+        assert_eq!(read(folder, &mut kept).0, "0", "all is known");
+    }
+}
+
+#[test]
+fn a_bill_that_is_told_no_more_comes_to_nothing_though_a_file_of_another_period_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let [first, other] = ["2026-10/a.csv", "2026-11/a.csv"];
+    let mut kept = Kept::default();
+    of_month(folder, first, 10, "1", false);
+    of_month(folder, other, 11, "20", false);
+    read(folder, &mut kept);
+    let text = fs::read_to_string(folder.join(first)).unwrap();
+    fs::write(folder.join(first), text.replace("acc", "another")).unwrap();
+    of_month(folder, other, 11, "20.55", true);
+    read(folder, &mut kept);
+    let told = kept.bills.iter().map(|bill| (bill.identity.as_str(), bill.rows.len()));
+    let told: Vec<_> = told.collect();
+    assert_eq!(
+        told,
+        [("test/aws/another/2026-10-01", 2), ("test/aws/acc/2026-10-01", 0)]
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_keeps_all_bills_where_folders_do_not_show_whose_it_is() {
+    // In one folder; named for when they were fetched; one of them beside the folders.
+    for [october, november] in [
+        ["october", "november"],
+        ["2026-11", "2026-12"],
+        [".", "2026-11"],
+        ["2026-10", "."],
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let [first, second] = [format!("{october}/a.csv"), format!("{november}/b.csv")];
+        let mut kept = Kept::default();
+        of_month(folder, &first, 10, "1", false);
+        of_month(folder, &second, 11, "20.5", true);
+        let (_, told) = read(folder, &mut kept);
+        let about = told
+            .iter()
+            .find(|about| about.starts_with("bills were kept as they are"));
+        assert!(about.is_some_and(|about| about.contains("b.csv`")), "{told:?}");
+        assert!(kept.bills.is_empty() && kept.checkpoints.is_empty(), "{october}");
+    }
+}
+
+#[test]
+fn a_manifest_that_lacks_a_file_keeps_the_bills_of_its_period() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let [october, november] = ["bill/20261001-20261101", "bill/20261101-20261201"];
+    of_month(folder, &format!("{october}/bill-00001.csv"), 10, "1", false);
+    of_month(folder, &format!("{november}/bill-00001.csv"), 11, "20", false);
+    let manifest = |keys: &[&str]| {
+        let keys: Vec<String> = keys.iter().map(|key| format!(r#""{november}/{key}""#)).collect();
+        let text = format!(r#"{{"assemblyId":"x","reportKeys":[{}]}}"#, keys.join(","));
+        write(folder, &format!("{november}/bill-Manifest.json"), &text);
+    };
+    let mut kept = Kept::default();
+    manifest(&["bill-00001.csv", "bill-00002.csv"]);
+    let (sum, told) = read(folder, &mut kept);
+    assert_eq!(sum, "2", "{told:?}");
+    assert!(
+        told[0].contains("bill-Manifest.json`; those of other periods are recorded"),
+        "{told:?}"
+    );
+    manifest(&["bill-00001.csv"]);
+    assert_eq!(read(folder, &mut kept).0, "42");
+}
