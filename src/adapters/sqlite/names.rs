@@ -19,8 +19,8 @@ pub struct NameCache {
     numbers: Vec<u64>,
     /// Label by number, the empty one where not known.
     labels: Vec<Label>,
-    /// The layer of the next part by hour, which another process may move on.
-    pub parts: HashMap<Hour, i64, FxBuildHasher>,
+    /// The layers that have a part of an hour, one bit each, to which another process may add.
+    pub parts: HashMap<Hour, u32, FxBuildHasher>,
 }
 
 impl NameCache {
