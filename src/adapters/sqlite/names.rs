@@ -1,14 +1,10 @@
 //! Numbers for names: the store keeps each name once.
 
-use std::collections::HashMap;
-
 use rusqlite::{Connection, OptionalExtension};
-use rustc_hash::FxBuildHasher;
 
 use super::codec::{Broken, Names, UNKNOWN};
-use super::failed;
+use super::{failed, parts};
 use crate::domain::label::Label;
-use crate::domain::period::Hour;
 use crate::ports::StoreError;
 
 /// What is known of the name table so far. Numbers never change, so that this only grows; after a rolled back transaction
@@ -19,8 +15,8 @@ pub struct NameCache {
     numbers: Vec<u64>,
     /// Label by number, the empty one where not known.
     labels: Vec<Label>,
-    /// The layer of the next part by hour, which another process may move on.
-    pub parts: HashMap<Hour, i64, FxBuildHasher>,
+    /// Where the parts of hours lie.
+    pub parts: parts::Known,
 }
 
 impl NameCache {

@@ -67,11 +67,16 @@ pub fn apply(
     additions.sort();
     let (mut packed, mut body) = (Rows::default(), Vec::new());
     let mut plain = Vec::with_capacity(Calls::TOGETHER);
+    let common = parts::common(names, additions.hours().map(|(hour, _)| hour))?;
     let mut parts_of_hours = parts::inserting(names)?;
     for (hour, groups) in additions.hours() {
         let rows = groups.iter().map(|group| additions.row(*group, added));
         let more = changed.remove(&hour);
-        if let (None, Some(layer)) = (&more, parts::next(names, hour)?) {
+        let layer = match common {
+            Some(layer) => Some(layer),
+            None => parts::next(names, hour)?,
+        };
+        if let (None, Some(layer)) = (&more, layer) {
             packed.clear();
             for row in rows {
                 match row? {
@@ -99,7 +104,7 @@ pub fn apply(
         for row in rows {
             all.push(row?.summed(hour));
         }
-        add_part(names, hour, all)?;
+        add_to(names, hour, all, layer)?;
     }
     changed
         .into_iter()
@@ -128,7 +133,18 @@ pub fn append(
 
 /// Adds rows to those of an hour; a key may come twice.
 pub fn add_part(names: &mut StoredNames<'_>, hour: Hour, rows: Vec<(SpendKey, Sums)>) -> Result<(), CodecError> {
-    let (layer, rows) = match parts::next(names, hour)? {
+    let layer = parts::next(names, hour)?;
+    add_to(names, hour, rows, layer)
+}
+
+/// Adds rows to an hour in a layer that has none of it; without one, to all that there is of the hour.
+fn add_to(
+    names: &mut StoredNames<'_>,
+    hour: Hour,
+    rows: Vec<(SpendKey, Sums)>,
+    layer: Option<i64>,
+) -> Result<(), CodecError> {
+    let (layer, rows) = match layer {
         Some(layer) => (layer, merged(names, hour, rows, &[])?),
         None => {
             let bodies = parts::take(names, hour)?;

@@ -61,18 +61,25 @@ impl Bloom {
         }
     }
 
-    /// Whether the run may hold it.
+    /// Whether the run may hold it. All bits are looked at: which of them is the first that is missing nobody can foretell, and a processor that
+    /// foretells it wrongly waits for the block before it asks for the next one's.
+    #[inline]
     pub fn may_hold(&self, fingerprint: u64) -> bool {
         let Some(block) = self.blocks.get(self.place(fingerprint)) else {
             return true;
         };
-        chosen(fingerprint).all(|(word, bit)| block.get(word).is_none_or(|w| w & bit != 0))
+        let missing = chosen(fingerprint).fold(0, |missing, (word, bit)| {
+            missing | (bit & !block.get(word).copied().unwrap_or(u64::MAX))
+        });
+        missing == 0
     }
 
     /// As bytes.
     pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.blocks.len() * WORDS * 8);
         let words = self.blocks.iter().flatten();
-        words.flat_map(|word| word.to_le_bytes()).collect()
+        words.for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
+        bytes
     }
 
     /// From bytes.
