@@ -32,3 +32,41 @@ impl Emptied {
         back.unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::domain::usage::{EventId, UsageEvent};
+
+    fn batch() -> EventBatch {
+        let at = DateTime::from_timestamp_nanos(0);
+        let call = UsageEvent::new(EventId([1; 16]), at, "p".into(), "m".into());
+        std::iter::once(call).collect()
+    }
+
+    #[test]
+    fn on_one_processor_the_batch_is_waited_for_until_it_comes_or_nobody_records_any_more() {
+        let (give, back) = mpsc::channel();
+        let emptied = Emptied { back, alone: true };
+        let recorder = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            give.send(batch()).unwrap();
+        });
+        assert_eq!(emptied.take().len(), 1);
+        recorder.join().unwrap();
+        assert!(emptied.take().is_empty());
+    }
+
+    #[test]
+    fn on_several_processors_a_batch_that_is_not_back_is_not_waited_for() {
+        let (give, back) = mpsc::channel();
+        let emptied = Emptied { back, alone: false };
+        assert!(emptied.take().is_empty());
+        give.send(batch()).unwrap();
+        assert_eq!(emptied.take().len(), 1);
+    }
+}
