@@ -118,6 +118,7 @@ fn listed(xml: &str) -> Option<Listed> {
             key: decoded(element(object, "Key")?),
             size: element(object, "Size")?.parse().ok()?,
             version: element(object, "ETag").unwrap_or_default().to_owned(),
+            changed: element(object, "LastModified").and_then(|at| at.parse().ok()),
         })
     });
     let next = element(inside, "NextContinuationToken").map(|token| token.replace("&amp;", "&"));
@@ -174,7 +175,8 @@ mod tests {
     #[test]
     fn what_is_no_listing_is_not_an_empty_one() {
         let page = |inside: &str| format!("<?xml?>\n<ListBucketResult xmlns=\"x\">{inside}</ListBucketResult>");
-        let one = "<IsTruncated>false</IsTruncated><Contents><Key>a%2Fb</Key><ETag>&quot;e&quot;</ETag><Size>7</Size></Contents>\
+        let one = "<IsTruncated>false</IsTruncated><Contents><Key>a%2Fb</Key>\
+                   <LastModified>2026-11-20T08:00:00.000Z</LastModified><ETag>&quot;e&quot;</ETag><Size>7</Size></Contents>\
                    <CommonPrefixes><Prefix>c/</Prefix></CommonPrefixes>";
         let read = listed(&page(one)).unwrap();
         assert_eq!((read.objects[0].key.as_str(), read.objects[0].size), ("a/b", 7));
@@ -182,6 +184,8 @@ mod tests {
             (read.objects[0].version.as_str(), read.folders),
             ("&quot;e&quot;", vec!["c/".to_owned()])
         );
+        let changed = read.objects[0].changed.map(|at| at.to_rfc3339());
+        assert_eq!(changed.as_deref(), Some("2026-11-20T08:00:00+00:00"));
         assert!(listed(&page("")).is_some_and(|empty| empty.objects.is_empty()));
         let more = "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>";
         assert_eq!(listed(&page(more)).unwrap().next.as_deref(), Some("t"));

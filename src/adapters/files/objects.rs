@@ -5,27 +5,21 @@
 //! open, and no other: such days come last, so that they keep nothing new waiting. A folder that cannot be listed does the same to its day;
 //! one above the days keeps all of them open, since nobody knows which are in it.
 
+mod fetch;
 mod find;
 mod kept;
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
-use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Days, Utc};
 
 use crate::domain::label::Label;
 use crate::ports::{Checkpoint, Checkpoints, Progress, Rest, Sink, SourceError, UsageSource};
 
-use self::kept::{Progressed, digest, named};
+use self::kept::{Progressed, named};
 use super::FileSourceOptions;
-use super::bills::Bills;
-use super::line::Fault;
 use super::read::Run;
 use super::readers::Shared;
-use super::sniff::unpack;
 use super::spans::Spans;
 use super::stop::Stop;
 
@@ -51,6 +45,8 @@ pub struct Object {
     pub size: u64,
     /// What changes whenever it is written anew; empty where that is not told.
     pub version: String,
+    /// When it was written; nothing where that is not told.
+    pub changed: Option<DateTime<Utc>>,
 }
 
 /// One page of a listing.
@@ -83,19 +79,6 @@ pub struct ObjectSource {
     prefixes: Vec<String>,
     now: DateTime<Utc>,
     spans: Spans,
-}
-
-/// What became of the objects of a day. The others are left for the next run.
-#[derive(Default)]
-struct Day {
-    /// Digests of those that were read.
-    read: Vec<String>,
-    /// How many could not be fetched.
-    failed: usize,
-    /// Digests of those that hold bills.
-    bills: Vec<String>,
-    /// The earliest time of a record that was refused because it is still to come.
-    until: Option<i64>,
 }
 
 impl ObjectSource {
@@ -262,96 +245,6 @@ impl ObjectSource {
             1 => Err(self.failed(prefix, "an object cannot be fetched".to_owned())),
             more => Err(self.failed(prefix, format!("{more} objects cannot be fetched"))),
         })
-    }
-
-    /// Reads the objects of a day until the time is used up.
-    fn day(&self, objects: &[Object], shared: &Shared, sink: &mut dyn Sink) -> Result<Day, SourceError> {
-        let mut done = Day::default();
-        let todo = Mutex::new(objects.iter());
-        let stop = AtomicBool::new(false);
-        let (sender, fetched) = sync_channel(0);
-        std::thread::scope(|scope| {
-            for _ in 0..AT_A_TIME.min(objects.len()) {
-                let (sender, todo, stop) = (sender.clone(), &todo, &stop);
-                scope.spawn(move || {
-                    while !stop.load(Ordering::Acquire) {
-                        let Some(object) = todo.lock().unwrap_or_else(PoisonError::into_inner).next() else {
-                            return;
-                        };
-                        if sender.send((object, self.store.get(&object.key))).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-            drop(sender);
-            let mut run = Run::new(&self.options, shared.clone(), sink);
-            let mut result = Ok(());
-            for (object, bytes) in &fetched {
-                // What was given up since the time is used up is left for the next run.
-                if bytes.is_err() && run.sink.enough() {
-                    break;
-                }
-                result = self.one(&mut run, object, bytes, &mut done);
-                if result.is_err() || run.sink.enough() {
-                    break;
-                }
-            }
-            // Those that wait to hand something over find nobody, and end.
-            stop.store(true, Ordering::Release);
-            drop(fetched);
-            result
-        })?;
-        Ok(done)
-    }
-
-    fn one(
-        &self,
-        run: &mut Run<'_>,
-        object: &Object,
-        bytes: Result<Vec<u8>, String>,
-        done: &mut Day,
-    ) -> Result<(), SourceError> {
-        let name = format!("{}/{}", self.place, object.key);
-        run.progress.files += 1;
-        run.returns = true;
-        let outcome = match bytes {
-            Ok(bytes) => unpack(Box::new(Cursor::new(bytes)))
-                .map_err(Stop::from)
-                .and_then(|(input, _)| run.stream(input, &name, false, None, None))
-                .and_then(|()| run.hand_over().map(|_| ())),
-            Err(cause) => {
-                run.unread(&name, &format!("cannot be fetched: {cause}"));
-                run.tell(true);
-                done.failed += 1;
-                return Ok(());
-            }
-        };
-        run.progress.bytes = object.size;
-        done.until = [done.until, run.context.refused_until].into_iter().flatten().min();
-        match outcome {
-            Ok(()) if run.bills.is_empty() => done.read.push(digest(object)),
-            Ok(()) => {
-                run.bills = Bills::of(self.options.asked.clone());
-                run.reject(
-                    &name,
-                    0,
-                    Fault::whole("a bill is not read from a bucket".to_owned()),
-                    b"",
-                );
-                done.bills.push(digest(object));
-            }
-            Err(Stop::Store(error)) => return Err(error.into()),
-            // Objects are read one after another: none is left for later.
-            Err(Stop::Time | Stop::Later) => {}
-            // It will not be better until it is written anew.
-            Err(Stop::Io(error)) => {
-                run.reject(&name, 0, Fault::whole(format!("cannot be read: {error}")), b"");
-                done.read.push(digest(object));
-            }
-        }
-        run.tell(true);
-        Ok(())
     }
 }
 

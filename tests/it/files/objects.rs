@@ -17,6 +17,8 @@ struct Shelf {
     listed: Arc<Mutex<Vec<String>>>,
     /// A folder that may not be listed.
     denied: Arc<Mutex<Option<String>>>,
+    /// What the source is said to hold.
+    kind: Option<FileFormat>,
 }
 
 impl Shelf {
@@ -31,6 +33,7 @@ impl Shelf {
                     key: key.clone(),
                     size: body.as_ref().map_or(10, String::len) as u64,
                     version: body.clone().unwrap_or_default(),
+                    changed: Some(time("2026-11-18T07:00:00Z")),
                 }),
             }
         }
@@ -96,7 +99,10 @@ fn read_at(shelf: &Shelf, kept: &mut Kept, latest: &str, now: &str) -> Option<St
     let options = FileSourceOptions {
         name: Label::new("test"),
         // What is no call is told by what it looks like.
-        format: (!shelf.objects.lock().unwrap().contains_key(COSTS)).then_some(FileFormat::Plain),
+        format: match shelf.objects.lock().unwrap().contains_key(COSTS) {
+            true => None,
+            false => Some(shelf.kind.unwrap_or(FileFormat::Plain)),
+        },
         paths: Vec::new(),
         base: "/".into(),
         defaults: Vec::new(),
@@ -398,7 +404,9 @@ fn a_bill_among_the_objects_is_fetched_once_and_refused_at_every_run_until_it_is
     for _ in 1..=2 {
         let failed = read(&shelf, &mut kept).unwrap();
         assert!(
-            failed.contains("objects that hold bills or costs are not read from a bucket"),
+            failed.contains(
+                "objects that hold bills or costs are not read from a bucket"
+            ),
             "{failed}"
         );
         assert_eq!(
@@ -409,4 +417,28 @@ fn a_bill_among_the_objects_is_fetched_once_and_refused_at_every_run_until_it_is
     }
     shelf.objects.lock().unwrap().clear();
     assert_eq!(read(&shelf, &mut kept), None);
+}
+
+#[test]
+fn answers_without_a_time_have_that_of_their_object() {
+    let shelf = Shelf {
+        kind: Some(FileFormat::Body),
+        ..Shelf::default()
+    };
+    let answer = |n: u32| {
+        format!(
+            r#"{{"recordId":"r{n}","modelInput":{{"max_tokens":9}},"modelOutput":{{"id":"msg_bdrk_{n}","type":"message","role":"assistant","model":"claude-sonnet-4-6","content":[],"usage":{{"input_tokens":7,"output_tokens":1}}}}}}"#
+        )
+    };
+    let key = "logs/batch/abc/input.jsonl.out".to_owned();
+    let both = format!("{}\n{}\n", answer(1), answer(2));
+    shelf.objects.lock().unwrap().insert(key, Some(both));
+    let mut kept = Kept::default();
+    assert_eq!(read(&shelf, &mut kept), None);
+    let times: Vec<_> = kept.calls.values().map(|call| call.at).collect();
+    assert_eq!(times, [time("2026-11-18T07:00:00Z"); 2], "{:?}", kept.rejected);
+    let told = "records without a time are charged at their file's time of change, or when they came";
+    assert_eq!(kept.warnings.get(told), Some(&2), "{:?}", kept.warnings);
+    assert_eq!(read(&shelf, &mut kept), None);
+    assert!(shelf.fetched.lock().unwrap().is_empty());
 }
