@@ -132,6 +132,8 @@ impl ObjectSource {
             .and_then(|Checkpoint(kept)| serde_json::from_slice(kept).ok())
             .unwrap_or_default();
         done.reopen(self.options.latest);
+        // Where no day is closed, none is without what lies in such folders.
+        done.into_data |= done.closed.is_none();
         let open_from = self.now.date_naive().checked_sub_days(Days::new(OPEN_DAYS));
         let open_from = open_from.unwrap_or_default();
         // A clock that was ahead closed days that are still being written.
@@ -147,7 +149,7 @@ impl ObjectSource {
         let is_whole = unlisted.is_none();
         if is_whole && found.is_empty() && done.closed.is_none() {
             sink.warn(
-                &format!("nothing lies below {place}: a path in a bucket is a folder, no single object and no pattern"),
+                &format!("nothing to read lies below {place}: a path in a bucket is a folder, no single object and no pattern"),
                 1,
             );
         }
@@ -158,6 +160,7 @@ impl ObjectSource {
                 done.forget_dayless();
             }
         }
+        let mut is_read = is_whole;
         let (mut read, mut failed, mut bills) = (unlisted.map_or(Ok(()), Err), 0, 0);
         let days = found.into_iter().map(|(day, of_day)| (done.order(day), of_day));
         let mut days: BTreeMap<_, _> = days.collect();
@@ -178,6 +181,7 @@ impl ObjectSource {
             }
             let Some(further) = listed else {
                 sink.left(Rest::default());
+                is_read = false;
                 break;
             };
             for object in further.objects {
@@ -216,7 +220,7 @@ impl ObjectSource {
             let known = done.bills.entry(named(day)).or_default();
             known.extend(of_day.bills);
             bills += known.len();
-            if let Some(day) = day {
+            if let Some(day) = day.filter(|day| !done.is_closed(*day)) {
                 if of_day.failed > 0 || !is_listed {
                     done.lacking.insert(day);
                 } else if left == 0 && is_whole {
@@ -231,8 +235,15 @@ impl ObjectSource {
             sink.checkpoint(&place, Checkpoint(kept))?;
             if left > 0 {
                 sink.left(Rest::default());
+                is_read = false;
                 break;
             }
+        }
+        if is_read && failed == 0 && read.is_ok() && !done.into_data {
+            done.into_data = true;
+            done.forget_closed();
+            let kept = serde_json::to_vec(&done).unwrap_or_default();
+            sink.checkpoint(&place, Checkpoint(kept))?;
         }
         Run::new(&self.options, shared.clone(), sink)
             .settle_traces()

@@ -239,7 +239,7 @@ fn a_date_above_the_days_closes_none_of_them_and_a_prefix_with_nothing_below_it_
     let mut kept = Kept::default();
     assert_eq!(read(&shelf, &mut kept), None);
     let nothing =
-        "nothing lies below s3://bucket/logs/: a path in a bucket is a folder, no single object and no pattern";
+        "nothing to read lies below s3://bucket/logs/: a path in a bucket is a folder, no single object and no pattern";
     assert_eq!(kept.warnings.get(nothing), Some(&1), "{:?}", kept.warnings);
     kept.warnings.clear();
     for day in [9, 10, 11] {
@@ -419,6 +419,16 @@ fn a_bill_among_the_objects_is_fetched_once_and_refused_at_every_run_until_it_is
     assert_eq!(read(&shelf, &mut kept), None);
 }
 
+/// What a checkpoint is like that an earlier version wrote.
+fn of_an_earlier_version(kept: &mut Kept) {
+    for checkpoint in kept.checkpoints.values_mut() {
+        let mut parsed: serde_json::Value = serde_json::from_slice(&checkpoint.0).unwrap();
+        let parsed = parsed.as_object_mut().unwrap();
+        parsed.remove("into_data").unwrap();
+        checkpoint.0 = serde_json::to_vec(parsed).unwrap();
+    }
+}
+
 #[test]
 fn answers_without_a_time_have_that_of_their_object() {
     let shelf = Shelf {
@@ -441,4 +451,59 @@ fn answers_without_a_time_have_that_of_their_object() {
     assert_eq!(kept.warnings.get(told), Some(&2), "{:?}", kept.warnings);
     assert_eq!(read(&shelf, &mut kept), None);
     assert!(shelf.fetched.lock().unwrap().is_empty());
+}
+
+#[test]
+fn folders_of_bodies_are_bedrocks_and_others_of_their_name_are_read() {
+    let shelf = Shelf::default();
+    let put = |key: &str, day: u32| shelf.objects.lock().unwrap().insert(key.to_owned(), Some(call(day)));
+    let bodies = [
+        "logs/AWSLogs/1/BedrockModelInvocationLogs/us-east-1/2026/11/09/08/data/b.jsonl",
+        "logs/copied/2026/11/09/08/data/b.jsonl",
+        "logs/AWSLogs/1/BedrockModelInvocationLogs/day=2026-11-09/data/b.jsonl",
+    ];
+    for body in bodies {
+        put(body, 1);
+    }
+    let others = [
+        ("logs/data/2026/11/09/a.jsonl", 9),
+        ("logs/data/a.jsonl", 10),
+        ("logs/app/data/2026/11/20/a.jsonl", 11),
+        ("logs/dt=2026-11-20/data/a.jsonl", 12),
+        ("logs/2026/11/08/a.jsonl", 13),
+    ];
+    for (key, day) in others {
+        put(key, day);
+    }
+    let mut kept = Kept::default();
+    assert_eq!(read(&shelf, &mut kept), None);
+    let fetched = shelf.fetched.lock().unwrap().len();
+    assert_eq!(
+        (kept.calls.len(), fetched),
+        (others.len(), others.len()),
+        "{:?}",
+        shelf.fetched
+    );
+    // An earlier version closed the 9th without what lay in the folder.
+    of_an_earlier_version(&mut kept);
+    put("logs/data/2026/11/09/b.jsonl", 14);
+    put("logs/2026/11/08/b.jsonl", 15);
+    // Where there is no time for all of them, the next run goes on.
+    let fetched = Arc::clone(&shelf.fetched);
+    kept.enough = Some(Box::new(move || !fetched.lock().unwrap().is_empty()));
+    for _ in 1..=2 {
+        assert_eq!(read(&shelf, &mut kept), None);
+    }
+    kept.enough = None;
+    assert_eq!(read(&shelf, &mut kept), None);
+    assert!(shelf.fetched.lock().unwrap().is_empty());
+    assert_eq!(kept.calls.len(), others.len() + 1, "and the 8th stays closed");
+    assert_eq!(read(&shelf, &mut kept), None);
+    assert!(
+        !shelf
+            .listed
+            .lock()
+            .unwrap()
+            .contains(&"logs/data/2026/11/09/".to_owned())
+    );
 }
