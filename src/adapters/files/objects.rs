@@ -30,7 +30,8 @@ const AT_A_TIME: usize = 8;
 const OPEN_DAYS: u64 = 3;
 
 /// Told with how many there are.
-const BILL: &str = "objects that hold bills or costs are not read from a bucket: copy them to a folder and name that";
+const BILL: &str = "objects that hold bills or costs, tables in Parquet or a database are not read from a bucket: copy them to a folder and \
+                    name that";
 
 /// Told of a place whose listing took all the time.
 const UNLISTED: &str = "was not listed to its end in the time for reading, and nothing of it was read: where each run says so, name folders \

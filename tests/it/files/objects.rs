@@ -405,7 +405,7 @@ fn a_bill_among_the_objects_is_fetched_once_and_refused_at_every_run_until_it_is
         let failed = read(&shelf, &mut kept).unwrap();
         assert!(
             failed.contains(
-                "objects that hold bills or costs are not read from a bucket"
+                "objects that hold bills or costs, tables in Parquet or a database are not read from a bucket"
             ),
             "{failed}"
         );
@@ -506,4 +506,41 @@ fn folders_of_bodies_are_bedrocks_and_others_of_their_name_are_read() {
             .unwrap()
             .contains(&"logs/data/2026/11/09/".to_owned())
     );
+}
+
+#[test]
+fn what_can_only_be_read_as_a_file_is_told_at_every_run() {
+    for (front, what) in [
+        ("PAR1\u{15}\0\u{15}", "a table in Parquet is not read from a bucket"),
+        (
+            "SQLite format 3\0\u{10}\0",
+            "a database of SQLite is not read from a bucket",
+        ),
+    ] {
+        let shelf = Shelf::default();
+        let put = |key: &str, body: &str| {
+            shelf
+                .objects
+                .lock()
+                .unwrap()
+                .insert(key.to_owned(), Some(body.to_owned()))
+        };
+        put("logs/BILLING_PERIOD=2026-11/cur-00001.parquet", front);
+        put("logs/a.jsonl", &call(9));
+        let mut kept = Kept::default();
+        for fetched in [2, 0] {
+            let failed = read(&shelf, &mut kept).unwrap();
+            assert!(
+                failed.contains("tables in Parquet or a database are not read from a bucket"),
+                "{failed}"
+            );
+            assert_eq!(shelf.fetched.lock().unwrap().len(), fetched);
+        }
+        let told: Vec<_> = kept
+            .rejected
+            .iter()
+            .map(|rejection| rejection.reason.as_str())
+            .collect();
+        assert_eq!((told, kept.calls.len()), (vec![what], 1));
+    }
 }

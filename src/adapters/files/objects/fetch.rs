@@ -1,15 +1,16 @@
 //! Fetches the objects of a day, several at a time, and reads them one after the other.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 
 use super::super::bills::Bills;
+use super::super::database::SQLITE;
 use super::super::line::Fault;
 use super::super::read::Run;
 use super::super::readers::Shared;
-use super::super::sniff::unpack;
+use super::super::sniff::{Input, PARQUET, unpack};
 use super::super::stop::Stop;
 use super::kept::digest;
 use super::{AT_A_TIME, Object, ObjectSource};
@@ -81,10 +82,18 @@ impl ObjectSource {
         run.progress.files += 1;
         run.returns = true;
         run.context.fallback = object.changed;
+        let mut whole_file = None;
         let outcome = match bytes {
             Ok(bytes) => unpack(Box::new(Cursor::new(bytes)))
+                .and_then(|(input, _)| begun(input))
                 .map_err(Stop::from)
-                .and_then(|(input, _)| run.stream(input, &name, false, None, None))
+                .and_then(|(input, what)| {
+                    whole_file = what;
+                    match what {
+                        Some(_) => Ok(()),
+                        None => run.stream(input, &name, false, None, None),
+                    }
+                })
                 .and_then(|()| run.hand_over().map(|_| ())),
             Err(cause) => {
                 run.unread(&name, &format!("cannot be fetched: {cause}"));
@@ -96,15 +105,11 @@ impl ObjectSource {
         run.progress.bytes = object.size;
         done.until = [done.until, run.context.refused_until].into_iter().flatten().min();
         match outcome {
-            Ok(()) if run.bills.is_empty() => done.read.push(digest(object)),
+            Ok(()) if run.bills.is_empty() && whole_file.is_none() => done.read.push(digest(object)),
             Ok(()) => {
                 run.bills = Bills::of(self.options.asked.clone());
-                run.reject(
-                    &name,
-                    0,
-                    Fault::whole("a bill is not read from a bucket".to_owned()),
-                    b"",
-                );
+                let what = whole_file.unwrap_or("a bill");
+                run.reject(&name, 0, Fault::whole(format!("{what} is not read from a bucket")), b"");
                 done.bills.push(digest(object));
             }
             Err(Stop::Store(error)) => return Err(error.into()),
@@ -119,4 +124,18 @@ impl ObjectSource {
         run.tell(true);
         Ok(())
     }
+}
+
+/// What can only be read as a file, from several places of it; the input from its beginning all the same.
+fn begun(mut input: Input<'_>) -> std::io::Result<(Input<'_>, Option<&'static str>)> {
+    let mut front = Vec::with_capacity(SQLITE.len());
+    Read::by_ref(&mut input)
+        .take(SQLITE.len() as u64)
+        .read_to_end(&mut front)?;
+    let what = match front.as_slice() {
+        parquet if parquet.starts_with(PARQUET) => Some("a table in Parquet"),
+        SQLITE => Some("a database of SQLite"),
+        _ => None,
+    };
+    Ok((Box::new(Cursor::new(front).chain(input)), what))
 }
