@@ -52,6 +52,9 @@ pub const TOO_LONG: &str = "the statement took too long and was stopped";
 /// What is said of an account that the settings do not allow.
 pub const NOT_ALLOWED: &str = "is not in `aws.allowed_accounts`";
 
+/// What is said where there are none.
+pub const NO_CREDENTIALS: &str = "no credentials were found";
+
 /// In place of a code where an answer has none.
 pub const NO_CODE: &str = "no code";
 
@@ -118,6 +121,12 @@ impl Failure {
             ambiguous,
             words: format!("{action}: {words}"),
         }
+    }
+
+    /// Sorts what came of the search for the credentials of the call `action`: a role that cannot be taken is none that is missing.
+    #[must_use]
+    pub fn of_search(action: &str, error: &(dyn std::error::Error + 'static)) -> Self {
+        role_refused(error).unwrap_or_else(|| Failure::new(Kind::Credentials, format!("{action}: {NO_CREDENTIALS}")))
     }
 
     /// Sorts an answer that is no success, of the call `action`.
@@ -219,7 +228,7 @@ fn clean(text: &str) -> String {
 /// A failure before the request left: most often the search for credentials.
 fn credentials(cause: &str) -> (Kind, bool, String) {
     if cause.contains("credential") || cause.contains("Credential") || cause.contains("identity") {
-        return (Kind::Credentials, false, "no credentials were found".to_owned());
+        return (Kind::Credentials, false, NO_CREDENTIALS.to_owned());
     }
     (Kind::Refused, false, format!("the request could not be made: {cause}"))
 }
