@@ -509,6 +509,30 @@ fn folders_of_bodies_are_bedrocks_and_others_of_their_name_are_read() {
 }
 
 #[test]
+fn what_aws_tries_to_write_with_is_no_usage() {
+    let shelf = Shelf {
+        kind: Some(FileFormat::Bedrock),
+        ..Shelf::default()
+    };
+    for trial in [
+        "logs/aws-logs-write-test",
+        "logs/AWSLogs/1/BedrockModelInvocationLogs/amazon-bedrock-logs-permission-check",
+        "logs/dt=2026-11-20/aws-programmatic-access-test-object",
+    ] {
+        let text = Some("Permission Check Successful".to_owned());
+        shelf.objects.lock().unwrap().insert(trial.to_owned(), text);
+    }
+    let mut kept = Kept::default();
+    assert_eq!(read(&shelf, &mut kept), None);
+    assert!(kept.rejected.is_empty() && shelf.fetched.lock().unwrap().is_empty());
+    // Any other text is looked into.
+    let text = Some("Permission Check Successful".to_owned());
+    shelf.objects.lock().unwrap().insert("logs/other".to_owned(), text);
+    assert_eq!(read(&shelf, &mut kept), None);
+    assert_eq!(kept.rejected.len(), 1);
+}
+
+#[test]
 fn what_can_only_be_read_as_a_file_is_told_at_every_run() {
     for (front, what) in [
         ("PAR1\u{15}\0\u{15}", "a table in Parquet is not read from a bucket"),

@@ -20,6 +20,13 @@ const DATA: &str = "/data/";
 /// What Bedrock's logs lie in.
 const OF_BEDROCK: &str = "BedrockModelInvocationLogs";
 
+/// Objects with which services of AWS try whether they may write: exports of CloudWatch, Bedrock's logs, reports of costs.
+const TRIALS: [&str; 3] = [
+    "aws-logs-write-test",
+    "amazon-bedrock-logs-permission-check",
+    "aws-programmatic-access-test-object",
+];
+
 /// What is below folders.
 #[derive(Default)]
 pub(super) struct Below {
@@ -40,6 +47,7 @@ impl ObjectSource {
             let named = folder.len().saturating_sub(1);
             is_partition && data_folders(key).any(|(at, above)| at >= named && is_of_bedrock(above))
         };
+        let is_trial = |key: &str| key.rsplit('/').next().is_some_and(|name| TRIALS.contains(&name));
         for _ in 0..MAX_PAGES {
             let page = match is_partition {
                 true => self.store.list_below(folder, all.next.as_deref()),
@@ -47,7 +55,7 @@ impl ObjectSource {
             };
             let page = page.map_err(|cause| self.failed(folder, cause))?;
             all.folders.extend(page.folders);
-            let holds = |o: &Object| o.size > 0 && !o.key.ends_with('/') && !is_body(&o.key);
+            let holds = |o: &Object| o.size > 0 && !o.key.ends_with('/') && !is_body(&o.key) && !is_trial(&o.key);
             all.objects.extend(page.objects.into_iter().filter(holds));
             all.next = page.next;
             if all.next.is_none() {
