@@ -176,6 +176,10 @@ impl Failure {
             Kind::Missing if self.is_of_secret() => {
                 "check its name, and the region: a secret of another region is named by its ARN"
             }
+            Kind::Missing if self.words.starts_with("s3:GetObject") => {
+                "it has gone since it was listed; the next run looks again"
+            }
+            Kind::Missing if self.words.starts_with("s3:") => "check the name of the bucket",
             Kind::Missing => "check namespace, environment and region; terraform creates the resources",
             Kind::Condition => "run it again: it decides anew on what is true now",
             Kind::Refused if self.words.contains("`aws.paid_requests_per_") => {
@@ -186,6 +190,9 @@ impl Failure {
             }
             Kind::Refused if self.words.contains("Bytes scanned limit") => {
                 "raise the limit of the workgroup on bytes that a query may scan, or name fewer `products` or months"
+            }
+            Kind::Refused if self.words.contains("InvalidObjectState") => {
+                "it is archived: restore it, or have it stay where it can be read"
             }
             Kind::Refused if self.words.contains(ELSEWHERE) => "give the source that `region`",
             Kind::Refused if self.is_of_secret() => "check the secret in Secrets Manager",

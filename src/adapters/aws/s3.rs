@@ -6,7 +6,7 @@ use super::client::Aws;
 use super::failure::Failure;
 use super::permissions::Permission;
 use super::request::{Service, element, elements};
-use crate::adapters::files::{Listed, Object, ObjectStore};
+use crate::adapters::files::{LARGEST_OBJECT, Listed, Object, ObjectStore};
 
 /// What listing calls.
 pub const LISTS: Permission = Permission {
@@ -19,9 +19,6 @@ pub const READS: Permission = Permission {
     sid: "UsageObjects",
     actions: &["s3:GetObject"],
 };
-
-/// Bytes of an object, packed: Bedrock cuts its log files far below.
-const LARGEST: u64 = 64 << 20;
 
 /// One bucket.
 pub struct Bucket {
@@ -103,7 +100,7 @@ impl ObjectStore for Bucket {
     fn get(&self, key: &str) -> Result<Vec<u8>, String> {
         let path = format!("/{}/{}", self.name, encoded(key, true));
         self.service
-            .get("s3:GetObject", &path, Some(LARGEST))
+            .get("s3:GetObject", &path, Some(LARGEST_OBJECT))
             .map_err(|e| words(&e))
     }
 }

@@ -26,6 +26,9 @@ use super::stop::Stop;
 /// Objects fetched, and folders listed, at a time: so many objects are in memory, packed, with one that waits to be read.
 const AT_A_TIME: usize = 8;
 
+/// Bytes of an object, packed, that are fetched: several are in memory. Bedrock cuts its log files far below.
+pub const LARGEST_OBJECT: u64 = 64 << 20;
+
 /// Days that stay open: logs are delivered late.
 const OPEN_DAYS: u64 = 3;
 

@@ -280,3 +280,16 @@ fn a_role_that_cannot_be_taken_is_no_missing_credential() {
         assert!(failed.to_string().ends_with(words), "{failed}");
     }
 }
+
+#[test]
+fn a_bucket_that_is_not_there_is_looked_for_by_its_name() {
+    for (code, told) in [
+        ("NoSuchBucket", "it does not exist: m; check the name of the bucket"),
+        ("InvalidObjectState", "it is archived: restore it"),
+    ] {
+        let body = format!("<Error><Code>{code}</Code><Message>m</Message></Error>");
+        let aws = Aws::at_emulator(&answering(404, body.leak()), super::LIMITS).unwrap();
+        let failed = Bucket::new(&aws, "lgos", None).list("", None).unwrap_err();
+        assert!(failed.contains(told), "{failed}");
+    }
+}

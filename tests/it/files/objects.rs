@@ -19,6 +19,8 @@ struct Shelf {
     denied: Arc<Mutex<Option<String>>>,
     /// What the source is said to hold.
     kind: Option<FileFormat>,
+    /// How large objects are said to be, where that is not how large they are.
+    sizes: BTreeMap<String, u64>,
 }
 
 impl Shelf {
@@ -31,7 +33,10 @@ impl Shelf {
                 Some((folder, _)) => listed.folders.push(format!("{prefix}{folder}/")),
                 None => listed.objects.push(Object {
                     key: key.clone(),
-                    size: body.as_ref().map_or(10, String::len) as u64,
+                    size: match self.sizes.get(key) {
+                        Some(size) => *size,
+                        None => body.as_ref().map_or(10, String::len) as u64,
+                    },
                     version: body.clone().unwrap_or_default(),
                     changed: Some(time("2026-11-18T07:00:00Z")),
                 }),
@@ -566,5 +571,29 @@ fn what_can_only_be_read_as_a_file_is_told_at_every_run() {
             .map(|rejection| rejection.reason.as_str())
             .collect();
         assert_eq!((told, kept.calls.len()), (vec![what], 1));
+    }
+}
+
+#[test]
+fn an_object_that_is_too_large_is_not_fetched_and_says_what_to_do() {
+    let large = key(19);
+    let shelf = Shelf {
+        sizes: BTreeMap::from([(large.clone(), (64 << 20) + 1)]),
+        ..Shelf::default()
+    };
+    shelf.objects.lock().unwrap().insert(large, Some(call(19)));
+    shelf.objects.lock().unwrap().insert(key(18), Some(call(18)));
+    let mut kept = Kept::default();
+    for _ in 1..=2 {
+        kept.rejected.clear();
+        assert!(read(&shelf, &mut kept).is_some());
+        assert_eq!(kept.calls.len(), 1);
+        let told = "cannot be fetched: it has 67108865 bytes, and 67108864 of one object are fetched at most: pack it";
+        assert!(
+            kept.rejected.iter().any(|rejection| rejection.reason.contains(told)),
+            "{:?}",
+            kept.rejected
+        );
+        assert!(!shelf.fetched.lock().unwrap().contains(&key(19)));
     }
 }

@@ -13,7 +13,7 @@ use super::super::readers::Shared;
 use super::super::sniff::{Input, PARQUET, unpack};
 use super::super::stop::Stop;
 use super::kept::digest;
-use super::{AT_A_TIME, Object, ObjectSource};
+use super::{AT_A_TIME, LARGEST_OBJECT, Object, ObjectSource};
 use crate::ports::{Sink, SourceError};
 
 /// What became of the objects of a day. The others are left for the next run.
@@ -44,7 +44,7 @@ impl ObjectSource {
                         let Some(object) = todo.lock().unwrap_or_else(PoisonError::into_inner).next() else {
                             return;
                         };
-                        if sender.send((object, self.store.get(&object.key))).is_err() {
+                        if sender.send((object, self.fetch(object))).is_err() {
                             return;
                         }
                     }
@@ -69,6 +69,16 @@ impl ObjectSource {
             result
         })?;
         Ok(done)
+    }
+
+    fn fetch(&self, object: &Object) -> Result<Vec<u8>, String> {
+        match object.size {
+            ..=LARGEST_OBJECT => self.store.get(&object.key),
+            size => Err(format!(
+                "it has {size} bytes, and {LARGEST_OBJECT} of one object are fetched at most: pack it (gzip or Zstandard), have it written in \
+                 smaller parts, or copy it to a folder and name that"
+            )),
+        }
     }
 
     fn one(
