@@ -129,6 +129,16 @@ impl CostExplorerConfig {
                 "Cost Explorer groups by one or two",
             );
         }
+        for (at, by) in self.group_by.iter().enumerate() {
+            if !is_grouping(by) {
+                wrong(
+                    &format!("groups by `{by}`, which is nothing to group by"),
+                    "use `service`, `usage-type`, `account` or `tag:NAME`",
+                );
+            } else if self.group_by.iter().take(at).any(|before| before == by) {
+                wrong(&format!("groups by `{by}` twice"), "Cost Explorer takes each once");
+            }
+        }
         if grouped == 0 || self.group_by.iter().any(|by| by == "service") {
             return problems;
         }
@@ -152,6 +162,11 @@ impl CostExplorerConfig {
         }
         problems
     }
+}
+
+/// Whether Cost Explorer can be asked to group by this.
+fn is_grouping(by: &str) -> bool {
+    matches!(by, "service" | "usage-type" | "account") || by.strip_prefix("tag:").is_some_and(|name| !name.is_empty())
 }
 
 fn ai_services() -> Vec<String> {
@@ -344,6 +359,16 @@ mod tests {
         for group_by in ["[]", "[\"service\", \"account\", \"tag:team\"]"] {
             assert!(problems(models, group_by).contains("groups by"), "{group_by}");
         }
+        // Each run would end with it, or be refused by AWS when it is paid for.
+        for (by, told) in [
+            ("region", "`ce` groups by `region`, which is nothing"),
+            ("tag:", "`ce` groups by `tag:`, which is nothing"),
+            ("service", "`ce` groups by `service` twice"),
+        ] {
+            let problems = problems(models, &format!("[\"service\", \"{by}\"]"));
+            assert!(problems.contains(told), "{problems}");
+        }
+        assert_eq!(problems(models, "[\"tag:team\", \"tag:Team\"]"), "");
     }
 
     #[test]

@@ -205,6 +205,13 @@ fn source(problems: &mut Vec<ConfigError>, source: &SourceConfig) {
             "name the folder: all that is below it is read",
         );
     }
+    let bucket = |path: &String| {
+        path.strip_prefix("s3://")
+            .map(|rest| rest.split('/').next() == Some(""))
+    };
+    if source.paths.iter().filter_map(bucket).any(|is_none| is_none) {
+        wrong("has a path that names no bucket", "write `s3://BUCKET/PREFIX`");
+    }
     if source.region.is_some() && !source.is_in_bucket() {
         wrong(
             "has a `region`, which its paths do not use",

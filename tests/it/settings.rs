@@ -105,6 +105,16 @@ fn names_that_are_wrong_pass_neither_a_check_nor_a_run() {
             "source `p` has patterns for paths in buckets",
         ),
         (
+            "[[source]]\nname = \"n\"\nkind = \"bedrock\"\npaths = [\"s3://\"]\n",
+            "",
+            "source `n` has a path that names no bucket",
+        ),
+        (
+            "[[cost_explorer]]\nname = \"ce\"\ngroup_by = [\"service\", \"region\"]\n",
+            "",
+            "`[[cost_explorer]]` `ce` groups by `region`, which is nothing to group by",
+        ),
+        (
             "",
             "channels = [\"lag\"]",
             "budget `b` tells channel `lag`, which is not configured",

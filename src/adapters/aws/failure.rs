@@ -52,6 +52,9 @@ pub const TOO_LONG: &str = "the statement took too long and was stopped";
 /// What is said of an account that the settings do not allow.
 pub const NOT_ALLOWED: &str = "is not in `aws.allowed_accounts`";
 
+/// What is said where there are none.
+pub const NO_CREDENTIALS: &str = "no credentials were found";
+
 /// In place of a code where an answer has none.
 pub const NO_CODE: &str = "no code";
 
@@ -120,6 +123,12 @@ impl Failure {
         }
     }
 
+    /// Sorts what came of the search for the credentials of the call `action`: a role that cannot be taken is none that is missing.
+    #[must_use]
+    pub fn of_search(action: &str, error: &(dyn std::error::Error + 'static)) -> Self {
+        role_refused(error).unwrap_or_else(|| Failure::new(Kind::Credentials, format!("{action}: {NO_CREDENTIALS}")))
+    }
+
     /// Sorts an answer that is no success, of the call `action`.
     #[must_use]
     pub fn answered(action: &str, code: &str, message: &str, status: u16) -> Self {
@@ -167,6 +176,10 @@ impl Failure {
             Kind::Missing if self.is_of_secret() => {
                 "check its name, and the region: a secret of another region is named by its ARN"
             }
+            Kind::Missing if self.words.starts_with("s3:GetObject") => {
+                "it has gone since it was listed; the next run looks again"
+            }
+            Kind::Missing if self.words.starts_with("s3:") => "check the name of the bucket",
             Kind::Missing => "check namespace, environment and region; terraform creates the resources",
             Kind::Condition => "run it again: it decides anew on what is true now",
             Kind::Refused if self.words.contains("`aws.paid_requests_per_") => {
@@ -177,6 +190,9 @@ impl Failure {
             }
             Kind::Refused if self.words.contains("Bytes scanned limit") => {
                 "raise the limit of the workgroup on bytes that a query may scan, or name fewer `products` or months"
+            }
+            Kind::Refused if self.words.contains("InvalidObjectState") => {
+                "it is archived: restore it, or have it stay where it can be read"
             }
             Kind::Refused if self.words.contains(ELSEWHERE) => "give the source that `region`",
             Kind::Refused if self.is_of_secret() => "check the secret in Secrets Manager",
@@ -219,7 +235,7 @@ fn clean(text: &str) -> String {
 /// A failure before the request left: most often the search for credentials.
 fn credentials(cause: &str) -> (Kind, bool, String) {
     if cause.contains("credential") || cause.contains("Credential") || cause.contains("identity") {
-        return (Kind::Credentials, false, "no credentials were found".to_owned());
+        return (Kind::Credentials, false, NO_CREDENTIALS.to_owned());
     }
     (Kind::Refused, false, format!("the request could not be made: {cause}"))
 }

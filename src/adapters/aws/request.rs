@@ -14,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::client::Aws;
-use super::failure::{ELSEWHERE, Failure, Kind, NO_CODE};
+use super::failure::{ELSEWHERE, Failure, Kind, NO_CODE, NO_CREDENTIALS};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::jittered;
 use crate::domain::address::is_loopback;
@@ -168,8 +168,13 @@ impl Service {
         }
         let (mut wait, mut attempt, mut ambiguous) = (FIRST_WAIT, 1, false);
         loop {
-            let left = end.saturating_sub(SystemClock.elapsed()).max(FIRST_WAIT);
-            let mut failure = match self.attempt(request, left) {
+            let left = || end.saturating_sub(SystemClock.elapsed()).max(FIRST_WAIT);
+            // Whoever gives them was asked several times already.
+            let credentials = self.credentials(request.action, left()).map_err(|mut failure| {
+                failure.ambiguous = ambiguous;
+                failure
+            })?;
+            let mut failure = match self.attempt(request, credentials, left()) {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
@@ -187,7 +192,7 @@ impl Service {
         }
     }
 
-    fn attempt(&self, request: &Request<'_>, time: Duration) -> Result<Vec<u8>, Failure> {
+    fn attempt(&self, request: &Request<'_>, credentials: Credentials, time: Duration) -> Result<Vec<u8>, Failure> {
         let Request { action, method, .. } = *request;
         let url = format!("{}{}", self.endpoint, request.path);
         let mut headers: Vec<(String, String)> = request
@@ -195,7 +200,7 @@ impl Service {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect();
-        let signed = self.signed(request, &url)?;
+        let signed = self.signed(request, credentials, &url)?;
         headers.extend(signed);
         let unsent = |error: &ureq::Error| unsent(error, action, request.limit);
         let answer = if method == "POST" {
@@ -235,7 +240,12 @@ impl Service {
     }
 
     /// The headers that sign a request.
-    fn signed(&self, request: &Request<'_>, url: &str) -> Result<Vec<(String, String)>, Failure> {
+    fn signed(
+        &self,
+        request: &Request<'_>,
+        credentials: Credentials,
+        url: &str,
+    ) -> Result<Vec<(String, String)>, Failure> {
         let action = request.action;
         let wrong = |cause: String| {
             Failure::new(
@@ -249,7 +259,7 @@ impl Service {
             settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
             settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
         }
-        let identity = self.credentials(action)?.into();
+        let identity = credentials.into();
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
@@ -276,8 +286,8 @@ impl Service {
             .collect())
     }
 
-    /// Credentials that are still good for a while.
-    fn credentials(&self, action: &str) -> Result<Credentials, Failure> {
+    /// Credentials that are still good for a while, waited for so long.
+    fn credentials(&self, action: &str, time: Duration) -> Result<Credentials, Failure> {
         let mut kept = self
             .credentials
             .lock()
@@ -286,9 +296,20 @@ impl Service {
         if let Some((credentials, _)) = kept.as_ref().filter(|(_, until)| *until > now + MARGIN) {
             return Ok(credentials.clone());
         }
-        let missing = || Failure::new(Kind::Credentials, format!("{action}: no credentials were found"));
-        let provider = self.aws.config().credentials_provider().ok_or_else(missing)?;
-        let found = self.aws.wait(provider.provide_credentials()).map_err(|_| missing())?;
+        let provider = self.aws.config().credentials_provider();
+        let provider =
+            provider.ok_or_else(|| Failure::new(Kind::Credentials, format!("{action}: {NO_CREDENTIALS}")))?;
+        let found = self
+            .aws
+            .wait(async { tokio::time::timeout(time, provider.provide_credentials()).await });
+        let found = found
+            .map_err(|_| {
+                Failure::new(
+                    Kind::Unreachable,
+                    format!("{action}: no answer to a search for credentials in time"),
+                )
+            })?
+            .map_err(|error| Failure::of_search(action, &error))?;
         // What does not expire is looked up again once an hour: someone may have exchanged it.
         let until = found.expiry().map_or(now + TimeDelta::hours(1), Into::into);
         *kept = Some((found.clone(), until));

@@ -6,7 +6,7 @@ use super::client::Aws;
 use super::failure::Failure;
 use super::permissions::Permission;
 use super::request::{Service, element, elements};
-use crate::adapters::files::{Listed, Object, ObjectStore};
+use crate::adapters::files::{LARGEST_OBJECT, Listed, Object, ObjectStore};
 
 /// What listing calls.
 pub const LISTS: Permission = Permission {
@@ -19,9 +19,6 @@ pub const READS: Permission = Permission {
     sid: "UsageObjects",
     actions: &["s3:GetObject"],
 };
-
-/// Bytes of an object, packed: Bedrock cuts its log files far below.
-const LARGEST: u64 = 64 << 20;
 
 /// One bucket.
 pub struct Bucket {
@@ -103,7 +100,7 @@ impl ObjectStore for Bucket {
     fn get(&self, key: &str) -> Result<Vec<u8>, String> {
         let path = format!("/{}/{}", self.name, encoded(key, true));
         self.service
-            .get("s3:GetObject", &path, Some(LARGEST))
+            .get("s3:GetObject", &path, Some(LARGEST_OBJECT))
             .map_err(|e| words(&e))
     }
 }
@@ -118,6 +115,7 @@ fn listed(xml: &str) -> Option<Listed> {
             key: decoded(element(object, "Key")?),
             size: element(object, "Size")?.parse().ok()?,
             version: element(object, "ETag").unwrap_or_default().to_owned(),
+            changed: element(object, "LastModified").and_then(|at| at.parse().ok()),
         })
     });
     let next = element(inside, "NextContinuationToken").map(|token| token.replace("&amp;", "&"));
@@ -174,7 +172,8 @@ mod tests {
     #[test]
     fn what_is_no_listing_is_not_an_empty_one() {
         let page = |inside: &str| format!("<?xml?>\n<ListBucketResult xmlns=\"x\">{inside}</ListBucketResult>");
-        let one = "<IsTruncated>false</IsTruncated><Contents><Key>a%2Fb</Key><ETag>&quot;e&quot;</ETag><Size>7</Size></Contents>\
+        let one = "<IsTruncated>false</IsTruncated><Contents><Key>a%2Fb</Key>\
+                   <LastModified>2026-11-20T08:00:00.000Z</LastModified><ETag>&quot;e&quot;</ETag><Size>7</Size></Contents>\
                    <CommonPrefixes><Prefix>c/</Prefix></CommonPrefixes>";
         let read = listed(&page(one)).unwrap();
         assert_eq!((read.objects[0].key.as_str(), read.objects[0].size), ("a/b", 7));
@@ -182,6 +181,8 @@ mod tests {
             (read.objects[0].version.as_str(), read.folders),
             ("&quot;e&quot;", vec!["c/".to_owned()])
         );
+        let changed = read.objects[0].changed.map(|at| at.to_rfc3339());
+        assert_eq!(changed.as_deref(), Some("2026-11-20T08:00:00+00:00"));
         assert!(listed(&page("")).is_some_and(|empty| empty.objects.is_empty()));
         let more = "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>";
         assert_eq!(listed(&page(more)).unwrap().next.as_deref(), Some("t"));

@@ -109,7 +109,7 @@ pub use columns::Columns;
 pub use cur_rows::CurRows;
 pub use find::FileFinder;
 pub use format::{FileFormat, UnknownFormat};
-pub use objects::{Listed, Object, ObjectSource, ObjectStore};
+pub use objects::{LARGEST_OBJECT, Listed, Object, ObjectSource, ObjectStore};
 pub use one_file::same_file;
 pub use plain::KNOWN_KEYS as PLAIN_KEYS;
 pub(crate) use position::gave;

@@ -5,38 +5,36 @@
 //! open, and no other: such days come last, so that they keep nothing new waiting. A folder that cannot be listed does the same to its day;
 //! one above the days keeps all of them open, since nobody knows which are in it.
 
+mod fetch;
 mod find;
 mod kept;
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
-use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Days, Utc};
 
 use crate::domain::label::Label;
 use crate::ports::{Checkpoint, Checkpoints, Progress, Rest, Sink, SourceError, UsageSource};
 
-use self::kept::{Progressed, digest, named};
+use self::kept::{Progressed, named};
 use super::FileSourceOptions;
-use super::bills::Bills;
-use super::line::Fault;
 use super::read::Run;
 use super::readers::Shared;
-use super::sniff::unpack;
 use super::spans::Spans;
 use super::stop::Stop;
 
 /// Objects fetched, and folders listed, at a time: so many objects are in memory, packed, with one that waits to be read.
 const AT_A_TIME: usize = 8;
 
+/// Bytes of an object, packed, that are fetched: several are in memory. Bedrock cuts its log files far below.
+pub const LARGEST_OBJECT: u64 = 64 << 20;
+
 /// Days that stay open: logs are delivered late.
 const OPEN_DAYS: u64 = 3;
 
 /// Told with how many there are.
-const BILL: &str = "objects that hold bills or costs are not read from a bucket: copy them to a folder and name that";
+const BILL: &str = "objects that hold bills or costs, tables in Parquet or a database are not read from a bucket: copy them to a folder and \
+                    name that";
 
 /// Told of a place whose listing took all the time.
 const UNLISTED: &str = "was not listed to its end in the time for reading, and nothing of it was read: where each run says so, name folders \
@@ -51,6 +49,8 @@ pub struct Object {
     pub size: u64,
     /// What changes whenever it is written anew; empty where that is not told.
     pub version: String,
+    /// When it was written; nothing where that is not told.
+    pub changed: Option<DateTime<Utc>>,
 }
 
 /// One page of a listing.
@@ -83,19 +83,6 @@ pub struct ObjectSource {
     prefixes: Vec<String>,
     now: DateTime<Utc>,
     spans: Spans,
-}
-
-/// What became of the objects of a day. The others are left for the next run.
-#[derive(Default)]
-struct Day {
-    /// Digests of those that were read.
-    read: Vec<String>,
-    /// How many could not be fetched.
-    failed: usize,
-    /// Digests of those that hold bills.
-    bills: Vec<String>,
-    /// The earliest time of a record that was refused because it is still to come.
-    until: Option<i64>,
 }
 
 impl ObjectSource {
@@ -149,6 +136,8 @@ impl ObjectSource {
             .and_then(|Checkpoint(kept)| serde_json::from_slice(kept).ok())
             .unwrap_or_default();
         done.reopen(self.options.latest);
+        // Where no day is closed, none is without what lies in such folders.
+        done.into_data |= done.closed.is_none();
         let open_from = self.now.date_naive().checked_sub_days(Days::new(OPEN_DAYS));
         let open_from = open_from.unwrap_or_default();
         // A clock that was ahead closed days that are still being written.
@@ -164,7 +153,7 @@ impl ObjectSource {
         let is_whole = unlisted.is_none();
         if is_whole && found.is_empty() && done.closed.is_none() {
             sink.warn(
-                &format!("nothing lies below {place}: a path in a bucket is a folder, no single object and no pattern"),
+                &format!("nothing to read lies below {place}: a path in a bucket is a folder, no single object and no pattern"),
                 1,
             );
         }
@@ -175,6 +164,7 @@ impl ObjectSource {
                 done.forget_dayless();
             }
         }
+        let mut is_read = is_whole;
         let (mut read, mut failed, mut bills) = (unlisted.map_or(Ok(()), Err), 0, 0);
         let days = found.into_iter().map(|(day, of_day)| (done.order(day), of_day));
         let mut days: BTreeMap<_, _> = days.collect();
@@ -195,6 +185,7 @@ impl ObjectSource {
             }
             let Some(further) = listed else {
                 sink.left(Rest::default());
+                is_read = false;
                 break;
             };
             for object in further.objects {
@@ -233,7 +224,7 @@ impl ObjectSource {
             let known = done.bills.entry(named(day)).or_default();
             known.extend(of_day.bills);
             bills += known.len();
-            if let Some(day) = day {
+            if let Some(day) = day.filter(|day| !done.is_closed(*day)) {
                 if of_day.failed > 0 || !is_listed {
                     done.lacking.insert(day);
                 } else if left == 0 && is_whole {
@@ -248,8 +239,15 @@ impl ObjectSource {
             sink.checkpoint(&place, Checkpoint(kept))?;
             if left > 0 {
                 sink.left(Rest::default());
+                is_read = false;
                 break;
             }
+        }
+        if is_read && failed == 0 && read.is_ok() && !done.into_data {
+            done.into_data = true;
+            done.forget_closed();
+            let kept = serde_json::to_vec(&done).unwrap_or_default();
+            sink.checkpoint(&place, Checkpoint(kept))?;
         }
         Run::new(&self.options, shared.clone(), sink)
             .settle_traces()
@@ -262,96 +260,6 @@ impl ObjectSource {
             1 => Err(self.failed(prefix, "an object cannot be fetched".to_owned())),
             more => Err(self.failed(prefix, format!("{more} objects cannot be fetched"))),
         })
-    }
-
-    /// Reads the objects of a day until the time is used up.
-    fn day(&self, objects: &[Object], shared: &Shared, sink: &mut dyn Sink) -> Result<Day, SourceError> {
-        let mut done = Day::default();
-        let todo = Mutex::new(objects.iter());
-        let stop = AtomicBool::new(false);
-        let (sender, fetched) = sync_channel(0);
-        std::thread::scope(|scope| {
-            for _ in 0..AT_A_TIME.min(objects.len()) {
-                let (sender, todo, stop) = (sender.clone(), &todo, &stop);
-                scope.spawn(move || {
-                    while !stop.load(Ordering::Acquire) {
-                        let Some(object) = todo.lock().unwrap_or_else(PoisonError::into_inner).next() else {
-                            return;
-                        };
-                        if sender.send((object, self.store.get(&object.key))).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-            drop(sender);
-            let mut run = Run::new(&self.options, shared.clone(), sink);
-            let mut result = Ok(());
-            for (object, bytes) in &fetched {
-                // What was given up since the time is used up is left for the next run.
-                if bytes.is_err() && run.sink.enough() {
-                    break;
-                }
-                result = self.one(&mut run, object, bytes, &mut done);
-                if result.is_err() || run.sink.enough() {
-                    break;
-                }
-            }
-            // Those that wait to hand something over find nobody, and end.
-            stop.store(true, Ordering::Release);
-            drop(fetched);
-            result
-        })?;
-        Ok(done)
-    }
-
-    fn one(
-        &self,
-        run: &mut Run<'_>,
-        object: &Object,
-        bytes: Result<Vec<u8>, String>,
-        done: &mut Day,
-    ) -> Result<(), SourceError> {
-        let name = format!("{}/{}", self.place, object.key);
-        run.progress.files += 1;
-        run.returns = true;
-        let outcome = match bytes {
-            Ok(bytes) => unpack(Box::new(Cursor::new(bytes)))
-                .map_err(Stop::from)
-                .and_then(|(input, _)| run.stream(input, &name, false, None, None))
-                .and_then(|()| run.hand_over().map(|_| ())),
-            Err(cause) => {
-                run.unread(&name, &format!("cannot be fetched: {cause}"));
-                run.tell(true);
-                done.failed += 1;
-                return Ok(());
-            }
-        };
-        run.progress.bytes = object.size;
-        done.until = [done.until, run.context.refused_until].into_iter().flatten().min();
-        match outcome {
-            Ok(()) if run.bills.is_empty() => done.read.push(digest(object)),
-            Ok(()) => {
-                run.bills = Bills::of(self.options.asked.clone());
-                run.reject(
-                    &name,
-                    0,
-                    Fault::whole("a bill is not read from a bucket".to_owned()),
-                    b"",
-                );
-                done.bills.push(digest(object));
-            }
-            Err(Stop::Store(error)) => return Err(error.into()),
-            // Objects are read one after another: none is left for later.
-            Err(Stop::Time | Stop::Later) => {}
-            // It will not be better until it is written anew.
-            Err(Stop::Io(error)) => {
-                run.reject(&name, 0, Fault::whole(format!("cannot be read: {error}")), b"");
-                done.read.push(digest(object));
-            }
-        }
-        run.tell(true);
-        Ok(())
     }
 }
 

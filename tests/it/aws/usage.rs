@@ -227,3 +227,69 @@ fn the_key_of_a_provider_comes_from_secrets_manager() {
     assert!(!asked.contains("secret") && !asked.contains("sk-admin-test"), "{asked}");
     assert!(asked.contains("openai"), "{asked}");
 }
+
+/// A server that answers every request so.
+fn answering(status: u16, body: &'static str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { continue };
+            if std::io::Read::read(&mut stream, &mut [0; 16_384]).is_ok_and(|read| read > 0) {
+                super::lambda::respond(
+                    &mut stream,
+                    status,
+                    "connection: close\r\ncontent-type: text/xml\r\n",
+                    body,
+                );
+            }
+        }
+    });
+    url
+}
+
+#[test]
+fn a_role_that_cannot_be_taken_is_no_missing_credential() {
+    for (status, body, told) in [
+        (
+            403,
+            "<ErrorResponse><Error><Code>AccessDenied</Code><Message>User x is not authorized to perform: sts:AssumeRole</Message></Error></ErrorResponse>",
+            "sts:AssumeRole: access denied: User x is not authorized to perform: sts:AssumeRole; `finops aws permissions` lists",
+        ),
+        (
+            400,
+            "<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>",
+            "sts:AssumeRole: throttled after retries (Throttling); the next run goes on",
+        ),
+        (
+            403,
+            "<ErrorResponse><Error><Code>ExpiredToken</Code><Message>m</Message></Error></ErrorResponse>",
+            "sts:AssumeRole: the credentials have expired; renew",
+        ),
+    ] {
+        let limits = finops::adapters::aws::client::CallLimits {
+            attempts: 1,
+            ..super::LIMITS
+        };
+        let own = Aws::at_emulator(&answering(status, body), limits).unwrap();
+        let aws = own.assume("arn:aws:iam::210987654321:role/finops", None);
+        let failed = Bucket::new(&aws, "logs", None).list("", None).unwrap_err();
+        assert!(failed.starts_with(told), "{failed}");
+        let failed = finops::adapters::aws::secrets::secret(&aws, "hook", None).unwrap_err();
+        let words = told.split(';').next().unwrap();
+        assert!(failed.to_string().ends_with(words), "{failed}");
+    }
+}
+
+#[test]
+fn a_bucket_that_is_not_there_is_looked_for_by_its_name() {
+    for (code, told) in [
+        ("NoSuchBucket", "it does not exist: m; check the name of the bucket"),
+        ("InvalidObjectState", "it is archived: restore it"),
+    ] {
+        let body = format!("<Error><Code>{code}</Code><Message>m</Message></Error>");
+        let aws = Aws::at_emulator(&answering(404, body.leak()), super::LIMITS).unwrap();
+        let failed = Bucket::new(&aws, "lgos", None).list("", None).unwrap_err();
+        assert!(failed.contains(told), "{failed}");
+    }
+}

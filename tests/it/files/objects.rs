@@ -17,6 +17,10 @@ struct Shelf {
     listed: Arc<Mutex<Vec<String>>>,
     /// A folder that may not be listed.
     denied: Arc<Mutex<Option<String>>>,
+    /// What the source is said to hold.
+    kind: Option<FileFormat>,
+    /// How large objects are said to be, where that is not how large they are.
+    sizes: BTreeMap<String, u64>,
 }
 
 impl Shelf {
@@ -29,8 +33,12 @@ impl Shelf {
                 Some((folder, _)) => listed.folders.push(format!("{prefix}{folder}/")),
                 None => listed.objects.push(Object {
                     key: key.clone(),
-                    size: body.as_ref().map_or(10, String::len) as u64,
+                    size: match self.sizes.get(key) {
+                        Some(size) => *size,
+                        None => body.as_ref().map_or(10, String::len) as u64,
+                    },
                     version: body.clone().unwrap_or_default(),
+                    changed: Some(time("2026-11-18T07:00:00Z")),
                 }),
             }
         }
@@ -96,7 +104,10 @@ fn read_at(shelf: &Shelf, kept: &mut Kept, latest: &str, now: &str) -> Option<St
     let options = FileSourceOptions {
         name: Label::new("test"),
         // What is no call is told by what it looks like.
-        format: (!shelf.objects.lock().unwrap().contains_key(COSTS)).then_some(FileFormat::Plain),
+        format: match shelf.objects.lock().unwrap().contains_key(COSTS) {
+            true => None,
+            false => Some(shelf.kind.unwrap_or(FileFormat::Plain)),
+        },
         paths: Vec::new(),
         base: "/".into(),
         defaults: Vec::new(),
@@ -233,7 +244,7 @@ fn a_date_above_the_days_closes_none_of_them_and_a_prefix_with_nothing_below_it_
     let mut kept = Kept::default();
     assert_eq!(read(&shelf, &mut kept), None);
     let nothing =
-        "nothing lies below s3://bucket/logs/: a path in a bucket is a folder, no single object and no pattern";
+        "nothing to read lies below s3://bucket/logs/: a path in a bucket is a folder, no single object and no pattern";
     assert_eq!(kept.warnings.get(nothing), Some(&1), "{:?}", kept.warnings);
     kept.warnings.clear();
     for day in [9, 10, 11] {
@@ -398,7 +409,9 @@ fn a_bill_among_the_objects_is_fetched_once_and_refused_at_every_run_until_it_is
     for _ in 1..=2 {
         let failed = read(&shelf, &mut kept).unwrap();
         assert!(
-            failed.contains("objects that hold bills or costs are not read from a bucket"),
+            failed.contains(
+                "objects that hold bills or costs, tables in Parquet or a database are not read from a bucket"
+            ),
             "{failed}"
         );
         assert_eq!(
@@ -409,4 +422,178 @@ fn a_bill_among_the_objects_is_fetched_once_and_refused_at_every_run_until_it_is
     }
     shelf.objects.lock().unwrap().clear();
     assert_eq!(read(&shelf, &mut kept), None);
+}
+
+/// What a checkpoint is like that an earlier version wrote.
+fn of_an_earlier_version(kept: &mut Kept) {
+    for checkpoint in kept.checkpoints.values_mut() {
+        let mut parsed: serde_json::Value = serde_json::from_slice(&checkpoint.0).unwrap();
+        let parsed = parsed.as_object_mut().unwrap();
+        parsed.remove("into_data").unwrap();
+        checkpoint.0 = serde_json::to_vec(parsed).unwrap();
+    }
+}
+
+#[test]
+fn answers_without_a_time_have_that_of_their_object() {
+    let shelf = Shelf {
+        kind: Some(FileFormat::Body),
+        ..Shelf::default()
+    };
+    let answer = |n: u32| {
+        format!(
+            r#"{{"recordId":"r{n}","modelInput":{{"max_tokens":9}},"modelOutput":{{"id":"msg_bdrk_{n}","type":"message","role":"assistant","model":"claude-sonnet-4-6","content":[],"usage":{{"input_tokens":7,"output_tokens":1}}}}}}"#
+        )
+    };
+    let key = "logs/batch/abc/input.jsonl.out".to_owned();
+    let both = format!("{}\n{}\n", answer(1), answer(2));
+    shelf.objects.lock().unwrap().insert(key, Some(both));
+    let mut kept = Kept::default();
+    assert_eq!(read(&shelf, &mut kept), None);
+    let times: Vec<_> = kept.calls.values().map(|call| call.at).collect();
+    assert_eq!(times, [time("2026-11-18T07:00:00Z"); 2], "{:?}", kept.rejected);
+    let told = "records without a time are charged at their file's time of change, or when they came";
+    assert_eq!(kept.warnings.get(told), Some(&2), "{:?}", kept.warnings);
+    assert_eq!(read(&shelf, &mut kept), None);
+    assert!(shelf.fetched.lock().unwrap().is_empty());
+}
+
+#[test]
+fn folders_of_bodies_are_bedrocks_and_others_of_their_name_are_read() {
+    let shelf = Shelf::default();
+    let put = |key: &str, day: u32| shelf.objects.lock().unwrap().insert(key.to_owned(), Some(call(day)));
+    let bodies = [
+        "logs/AWSLogs/1/BedrockModelInvocationLogs/us-east-1/2026/11/09/08/data/b.jsonl",
+        "logs/copied/2026/11/09/08/data/b.jsonl",
+        "logs/AWSLogs/1/BedrockModelInvocationLogs/day=2026-11-09/data/b.jsonl",
+    ];
+    for body in bodies {
+        put(body, 1);
+    }
+    let others = [
+        ("logs/data/2026/11/09/a.jsonl", 9),
+        ("logs/data/a.jsonl", 10),
+        ("logs/app/data/2026/11/20/a.jsonl", 11),
+        ("logs/dt=2026-11-20/data/a.jsonl", 12),
+        ("logs/2026/11/08/a.jsonl", 13),
+    ];
+    for (key, day) in others {
+        put(key, day);
+    }
+    let mut kept = Kept::default();
+    assert_eq!(read(&shelf, &mut kept), None);
+    let fetched = shelf.fetched.lock().unwrap().len();
+    assert_eq!(
+        (kept.calls.len(), fetched),
+        (others.len(), others.len()),
+        "{:?}",
+        shelf.fetched
+    );
+    // An earlier version closed the 9th without what lay in the folder.
+    of_an_earlier_version(&mut kept);
+    put("logs/data/2026/11/09/b.jsonl", 14);
+    put("logs/2026/11/08/b.jsonl", 15);
+    // Where there is no time for all of them, the next run goes on.
+    let fetched = Arc::clone(&shelf.fetched);
+    kept.enough = Some(Box::new(move || !fetched.lock().unwrap().is_empty()));
+    for _ in 1..=2 {
+        assert_eq!(read(&shelf, &mut kept), None);
+    }
+    kept.enough = None;
+    assert_eq!(read(&shelf, &mut kept), None);
+    assert!(shelf.fetched.lock().unwrap().is_empty());
+    assert_eq!(kept.calls.len(), others.len() + 1, "and the 8th stays closed");
+    assert_eq!(read(&shelf, &mut kept), None);
+    assert!(
+        !shelf
+            .listed
+            .lock()
+            .unwrap()
+            .contains(&"logs/data/2026/11/09/".to_owned())
+    );
+}
+
+#[test]
+fn what_aws_tries_to_write_with_is_no_usage() {
+    let shelf = Shelf {
+        kind: Some(FileFormat::Bedrock),
+        ..Shelf::default()
+    };
+    for trial in [
+        "logs/aws-logs-write-test",
+        "logs/AWSLogs/1/BedrockModelInvocationLogs/amazon-bedrock-logs-permission-check",
+        "logs/dt=2026-11-20/aws-programmatic-access-test-object",
+    ] {
+        let text = Some("Permission Check Successful".to_owned());
+        shelf.objects.lock().unwrap().insert(trial.to_owned(), text);
+    }
+    let mut kept = Kept::default();
+    assert_eq!(read(&shelf, &mut kept), None);
+    assert!(kept.rejected.is_empty() && shelf.fetched.lock().unwrap().is_empty());
+    // Any other text is looked into.
+    let text = Some("Permission Check Successful".to_owned());
+    shelf.objects.lock().unwrap().insert("logs/other".to_owned(), text);
+    assert_eq!(read(&shelf, &mut kept), None);
+    assert_eq!(kept.rejected.len(), 1);
+}
+
+#[test]
+fn what_can_only_be_read_as_a_file_is_told_at_every_run() {
+    for (front, what) in [
+        ("PAR1\u{15}\0\u{15}", "a table in Parquet is not read from a bucket"),
+        (
+            "SQLite format 3\0\u{10}\0",
+            "a database of SQLite is not read from a bucket",
+        ),
+    ] {
+        let shelf = Shelf::default();
+        let put = |key: &str, body: &str| {
+            shelf
+                .objects
+                .lock()
+                .unwrap()
+                .insert(key.to_owned(), Some(body.to_owned()))
+        };
+        put("logs/BILLING_PERIOD=2026-11/cur-00001.parquet", front);
+        put("logs/a.jsonl", &call(9));
+        let mut kept = Kept::default();
+        for fetched in [2, 0] {
+            let failed = read(&shelf, &mut kept).unwrap();
+            assert!(
+                failed.contains("tables in Parquet or a database are not read from a bucket"),
+                "{failed}"
+            );
+            assert_eq!(shelf.fetched.lock().unwrap().len(), fetched);
+        }
+        let told: Vec<_> = kept
+            .rejected
+            .iter()
+            .map(|rejection| rejection.reason.as_str())
+            .collect();
+        assert_eq!((told, kept.calls.len()), (vec![what], 1));
+    }
+}
+
+#[test]
+fn an_object_that_is_too_large_is_not_fetched_and_says_what_to_do() {
+    let large = key(19);
+    let shelf = Shelf {
+        sizes: BTreeMap::from([(large.clone(), (64 << 20) + 1)]),
+        ..Shelf::default()
+    };
+    shelf.objects.lock().unwrap().insert(large, Some(call(19)));
+    shelf.objects.lock().unwrap().insert(key(18), Some(call(18)));
+    let mut kept = Kept::default();
+    for _ in 1..=2 {
+        kept.rejected.clear();
+        assert!(read(&shelf, &mut kept).is_some());
+        assert_eq!(kept.calls.len(), 1);
+        let told = "cannot be fetched: it has 67108865 bytes, and 67108864 of one object are fetched at most: pack it";
+        assert!(
+            kept.rejected.iter().any(|rejection| rejection.reason.contains(told)),
+            "{:?}",
+            kept.rejected
+        );
+        assert!(!shelf.fetched.lock().unwrap().contains(&key(19)));
+    }
 }

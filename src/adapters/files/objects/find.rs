@@ -14,8 +14,18 @@ const MAX_PAGES: u32 = 10_000;
 /// How deep folders are gone into below the prefix: account, service, region, year, month, day, hour, and some to spare.
 const DEEPEST: u32 = 12;
 
-/// Folders with bodies that were too large for the log itself: they hold no usage.
-const BODIES: &str = "/data/";
+/// Folders in which Bedrock puts bodies that were too large for the log itself: they hold no usage. Others call theirs so, too.
+const DATA: &str = "/data/";
+
+/// What Bedrock's logs lie in.
+const OF_BEDROCK: &str = "BedrockModelInvocationLogs";
+
+/// Objects with which services of AWS try whether they may write: exports of CloudWatch, Bedrock's logs, reports of costs.
+const TRIALS: [&str; 3] = [
+    "aws-logs-write-test",
+    "amazon-bedrock-logs-permission-check",
+    "aws-programmatic-access-test-object",
+];
 
 /// What is below folders.
 #[derive(Default)]
@@ -34,9 +44,10 @@ impl ObjectSource {
         let mut all = Listed::default();
         let is_partition = is_partition(folder);
         let is_body = |key: &str| {
-            let below = folder.len().checked_sub(1).and_then(|slash| key.get(slash..));
-            is_partition && below.is_some_and(|below| below.contains(BODIES))
+            let named = folder.len().saturating_sub(1);
+            is_partition && data_folders(key).any(|(at, above)| at >= named && is_of_bedrock(above))
         };
+        let is_trial = |key: &str| key.rsplit('/').next().is_some_and(|name| TRIALS.contains(&name));
         for _ in 0..MAX_PAGES {
             let page = match is_partition {
                 true => self.store.list_below(folder, all.next.as_deref()),
@@ -44,7 +55,7 @@ impl ObjectSource {
             };
             let page = page.map_err(|cause| self.failed(folder, cause))?;
             all.folders.extend(page.folders);
-            let holds = |o: &Object| o.size > 0 && !o.key.ends_with('/') && !is_body(&o.key);
+            let holds = |o: &Object| o.size > 0 && !o.key.ends_with('/') && !is_body(&o.key) && !is_trial(&o.key);
             all.objects.extend(page.objects.into_iter().filter(holds));
             all.next = page.next;
             if all.next.is_none() {
@@ -94,7 +105,7 @@ impl ObjectSource {
                     return Some(below);
                 }
             }
-            further.retain(|folder| !folder.ends_with(BODIES) && !left_out(folder));
+            further.retain(|folder| !holds_bodies(folder) && !left_out(folder));
             folders = further;
         }
         Some(below)
@@ -110,7 +121,8 @@ impl ObjectSource {
     ) -> Option<(Found, Option<SourceError>)> {
         let mut found = Found::new();
         let mut of_day = |folder: &str| match done.day(folder).filter(|_| ends_with_day(folder)) {
-            Some(day) if done.is_closed(day) => true,
+            // What an earlier version passed over may lie in a day that it closed.
+            Some(day) if done.is_closed(day) && (done.into_data || data_folders(folder).next().is_none()) => true,
             Some(day) => {
                 found.entry(Some(day)).or_default().0.push(folder.to_owned());
                 true
@@ -126,5 +138,58 @@ impl ObjectSource {
             }
         }
         Some((found, below.unlisted))
+    }
+}
+
+/// Where folders `data` are in a path, each with what is above it.
+fn data_folders(path: &str) -> impl Iterator<Item = (usize, &str)> {
+    path.match_indices(DATA)
+        .filter_map(|(at, _)| Some((at, path.get(..=at)?)))
+}
+
+/// Whether Bedrock's logs lie in a folder: below the one with their name, or in that of an hour, as where they were copied.
+fn is_of_bedrock(folder: &str) -> bool {
+    let is_of_hour = || {
+        let above = folder.strip_suffix('/').and_then(|folder| folder.rsplit_once('/'));
+        above.is_some_and(|(day, hour)| {
+            hour.len() == 2 && hour.parse::<u8>().is_ok_and(|hour| hour < 24) && is_plain_day(day)
+        })
+    };
+    folder.split('/').any(|part| part == OF_BEDROCK) || is_of_hour()
+}
+
+fn is_plain_day(folder: &str) -> bool {
+    ends_with_day(folder) && !is_partition(folder)
+}
+
+/// Whether it is a folder of bodies itself.
+fn holds_bodies(folder: &str) -> bool {
+    let above = folder.strip_suffix(DATA);
+    above.is_some_and(|above| is_of_bedrock(&format!("{above}/")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_bodies_is_one_where_bedrock_puts_them() {
+        for bodies in [
+            "AWSLogs/1/BedrockModelInvocationLogs/us-east-1/2026/11/20/08/data/",
+            "BedrockModelInvocationLogs/data/",
+            "copied/2026/11/20/08/data/",
+        ] {
+            assert!(holds_bodies(bodies), "{bodies}");
+        }
+        for other in [
+            "data/",
+            "litellm/data/",
+            "litellm/data/2026/11/20/08/",
+            "2026/11/20/data/",
+            "x/dt=2026-11-20/08/data/",
+            "BedrockModelInvocationLogsOld/data/",
+        ] {
+            assert!(!holds_bodies(other), "{other}");
+        }
     }
 }

@@ -27,6 +27,9 @@ pub(super) struct Progressed {
     /// Folders of a day below which later days were found, such as that of an archive: what is still to come there is not of that day.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub outer: BTreeSet<String>,
+    /// Whether days are closed with what lies in folders `data` that are none of Bedrock's, which an earlier version passed over.
+    #[serde(default)]
+    pub into_data: bool,
 }
 
 impl Progressed {
@@ -37,11 +40,14 @@ impl Progressed {
         known.any(|known| known.contains(&digest(object)))
     }
 
-    /// Forgets the objects of days that nobody looks at again.
+    /// Forgets the objects of days that nobody looks at again. Those that an earlier version closed are looked at until they are whole.
     pub fn forget_closed(&mut self) {
         let (mut read, mut bills) = (std::mem::take(&mut self.read), std::mem::take(&mut self.bills));
         for known in [&mut read, &mut bills] {
-            known.retain(|day, known| !known.is_empty() && day.parse().map_or(true, |day| !self.is_closed(day)));
+            known.retain(|day, known| {
+                let is_over = || self.into_data && day.parse().is_ok_and(|day| self.is_closed(day));
+                !known.is_empty() && !is_over()
+            });
         }
         (self.read, self.bills) = (read, bills);
     }
