@@ -99,7 +99,8 @@ impl Athena {
         if allowed.is_empty() {
             return Ok(());
         }
-        identity::allowed(&self.aws, allowed).map(drop)
+        let calls = self.options.deadline.map(|deadline| deadline.calls);
+        identity::allowed_until(&self.aws, allowed, calls).map(drop)
     }
 
     fn failed(&self, failure: &Failure) -> SourceError {

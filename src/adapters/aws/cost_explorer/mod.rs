@@ -12,18 +12,20 @@ use chrono::{DateTime, Datelike as _, Days, Months, NaiveDate, NaiveTime, TimeDe
 pub use ask::{client, retried};
 pub use rows::Grouping;
 
-use super::client::Aws;
+use super::client::{Aws, LATE};
 use super::failure::{Failure, Kind};
 use super::identity;
 use super::paid::SharedBudget;
 use super::permissions::Permission;
+use super::request::Deadline;
 use super::rest;
+use crate::adapters::clock::SystemClock;
 use crate::adapters::files::bills::{CostBucket, of_bucket};
 use crate::domain::billed::TAX;
 use crate::domain::label::Label;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::Bill;
-use crate::ports::{Checkpoint, Checkpoints, Progress, Sink, SourceError, UsageSource};
+use crate::ports::{Checkpoint, Checkpoints, Clock as _, Progress, Rest, Sink, SourceError, UsageSource};
 
 /// What the source calls.
 pub const PERMISSION: Permission = Permission {
@@ -66,6 +68,8 @@ pub struct Options {
     pub allowed_accounts: Vec<String>,
     /// Time within which nothing is asked again.
     pub refresh: TimeDelta,
+    /// When the run has to go on; nothing where it takes the time that it needs.
+    pub deadline: Option<Deadline>,
     /// The instant that counts as now.
     pub now: DateTime<Utc>,
 }
@@ -88,12 +92,29 @@ impl CostExplorer {
         SourceError::Read {
             what: self.what(),
             cause: failure.to_string(),
-            hint: format!("nothing of this answer was recorded; {}", failure.hint()),
+            hint: format!("nothing of this answer was recorded; {}", hint(failure)),
         }
+    }
+
+    /// Whether the time of the run is used up.
+    fn is_late(&self) -> bool {
+        let deadline = self.options.deadline;
+        deadline.is_some_and(|deadline| SystemClock.elapsed() >= deadline.reading)
     }
 
     fn what(&self) -> String {
         format!("Cost Explorer of {}", self.options.name)
+    }
+}
+
+/// What to do about a failure of Cost Explorer, or of what is asked beside it.
+#[must_use]
+pub fn hint(failure: &Failure) -> &'static str {
+    match failure.to_string().contains(LATE) {
+        true => {
+            "where answers take that long each time, raise `limits.time_budget_seconds`, in the function its timeout too"
+        }
+        false => failure.hint(),
     }
 }
 
@@ -158,12 +179,19 @@ impl UsageSource for CostExplorer {
         if let Some(rests) = rest::rests(known, asked, options.refresh, options.now, &digest, self.what()) {
             return Err(rests);
         }
+        // What there is no time to wait for would be paid for in vain.
+        if sink.enough() || self.is_late() {
+            sink.left(Rest::default());
+            return Ok(());
+        }
         let settled: Option<NaiveDate> = text(known, "settled").and_then(|day| day.parse().ok());
         let today = options.now.date_naive();
         // The end of a period is exclusive here.
         let end = today + Days::new(1);
         let (start, lost) = within_reach(start(options, known), options.now);
-        let account = identity::allowed(&self.aws, &options.allowed_accounts).map_err(|e| self.failed(&e))?;
+        let calls = options.deadline.map(|deadline| deadline.calls);
+        let account = identity::allowed_until(&self.aws, &options.allowed_accounts, calls);
+        let account = account.map_err(|e| self.failed(&e))?;
         let account = Label::new(&account);
         let before = self.paid.hold().taken();
         let mut paid = self.paid.hold();
@@ -266,6 +294,7 @@ mod tests {
             months,
             allowed_accounts: Vec::new(),
             refresh: TimeDelta::hours(8),
+            deadline: None,
             now: now.parse().unwrap(),
         };
         let closed = |month| vec![(CLOSED, month), ("asked", "2026-11-20T00:00:00Z"), (FROM, "2026-10")];
