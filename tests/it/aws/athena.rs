@@ -822,3 +822,72 @@ fn pages_without_an_end_are_not_followed_and_a_first_answer_without_rows_is_told
     let told = "no row of billing.cur2 has its `billing_period` among 2026-10, 2026-11: check `partition` and `products` if it has rows";
     assert_eq!(kept.warnings.get(told), Some(&1), "{:?}", kept.warnings);
 }
+
+/// A report of these rows.
+fn of_rows(rows: &[Vec<String>]) -> String {
+    let mut report = csv::Writer::from_writer(Vec::new());
+    report.write_record(COLUMNS.map(|(column, _)| column)).unwrap();
+    for row in rows {
+        report.write_record(row).unwrap();
+    }
+    String::from_utf8(report.into_inner().unwrap()).unwrap()
+}
+
+/// An answer with these rows, and the statements that are sent for it.
+fn answering(rows: &[Vec<String>], months: &[&str]) -> (String, Arc<Mutex<Vec<String>>>) {
+    let months: Vec<String> = months.iter().map(|month| (*month).to_owned()).collect();
+    let answer = embedded(&of_rows(rows), &table().statement(&months));
+    let info = json!({ "ColumnInfo": answer["column_info"] });
+    let page = json!({ "ResultSet": { "Rows": answer["rows"], "ResultSetMetadata": info } });
+    stub_that(
+        move |name| Some((200, ended(name, page.clone()))),
+        |_, body| body["QueryString"].as_str().unwrap_or_default().to_owned(),
+    )
+}
+
+#[test]
+fn months_since_the_first_reading_are_read_until_they_are_invoiced() {
+    let (mut kept, mut october) = (Kept::default(), None);
+    let open = [("bill_invoice_id", "")];
+    let [first, last, november] = ["2026-10-24T08", "2026-10-31T20", "2026-11-01T08"];
+    for (now, invoiced, rows, months) in [
+        ("2026-10-25", false, &[first][..], &["2026-10"][..]),
+        ("2026-11-01", false, &[first], &["2026-10", "2026-11"]),
+        ("2026-11-02", false, &[first, last], &["2026-10", "2026-11"]),
+        ("2026-11-03", false, &[first, last, november], &["2026-10", "2026-11"]),
+        ("2026-11-05", true, &[first, last, november], &["2026-10", "2026-11"]),
+        // To the month before refunds come late.
+        ("2026-11-06", true, &[first, last, november], &["2026-10", "2026-11"]),
+        (
+            "2026-12-01",
+            true,
+            &[first, last, november],
+            &["2026-10", "2026-11", "2026-12"],
+        ),
+    ] {
+        let rows: Vec<Vec<String>> = rows
+            .iter()
+            .map(|at| {
+                let is_open = !(invoiced && at.starts_with("2026-10"));
+                row(at, "10", if is_open { &open[..] } else { &[] })
+            })
+            .collect();
+        let (url, sent) = answering(&rows, months);
+        let aws = Aws::at_emulator(&url, super::LIMITS).unwrap();
+        let known = kept.checkpoints.clone();
+        kept.bills.clear();
+        let options = Options {
+            months: 1,
+            ..options(&format!("{now}T12:00:00Z"))
+        };
+        Athena::new(&aws, options).unwrap().read(&known, &mut kept).unwrap();
+        let asked = format!(" IN ('{}')", months.join("', '"));
+        let statement = sent.lock().unwrap().remove(0);
+        assert!(statement.contains(&asked), "{now}: {statement}");
+        let billed = sums(&kept.bills)
+            .into_iter()
+            .filter(|((bill, basis, ..), _)| bill.ends_with("2026-10-01") && *basis == Basis::Billed);
+        october = Some(billed.map(|(_, (cost, _))| cost).sum::<rust_decimal::Decimal>()).filter(|cost| !cost.is_zero());
+    }
+    assert_eq!(october.map(|cost| cost.normalize().to_string()).as_deref(), Some("20"));
+}

@@ -258,6 +258,9 @@ impl Athena {
         if let Some(closed) = closed {
             sink.checkpoint("closed", Checkpoint(closed.to_string().into_bytes()))?;
         }
+        if let Some(first) = months.first() {
+            sink.checkpoint(months::FROM, Checkpoint(first.to_string().into_bytes()))?;
+        }
         let told: Vec<String> = told.into_iter().collect();
         sink.checkpoint("told", Checkpoint(told.join("\n").into_bytes()))?;
         sink.checkpoint("asked", Checkpoint(options.now.to_rfc3339().into_bytes()))?;
