@@ -891,3 +891,84 @@ fn months_since_the_first_reading_are_read_until_they_are_invoiced() {
     }
     assert_eq!(october.map(|cost| cost.normalize().to_string()).as_deref(), Some("20"));
 }
+
+#[test]
+fn the_last_day_of_a_report_is_known_to_be_a_part() {
+    let read = |last: &str| {
+        let rows = [
+            row("2026-11-08T23", "10", &[]),
+            row("2026-11-09T00", "1", &[]),
+            row(last, "1", &[]),
+        ];
+        let (url, _) = answering(&rows, &["2026-10", "2026-11"]);
+        let aws = Aws::at_emulator(&url, super::LIMITS).unwrap();
+        let mut kept = Kept::default();
+        let mut source = Athena::new(&aws, options("2026-11-10T08:00:00Z")).unwrap();
+        source.read(&Default::default(), &mut kept).unwrap();
+        let rows = kept.bills.iter().flat_map(|bill| bill.rows.iter());
+        let hours = rows.filter(|(key, _)| key.basis == Basis::Billed).map(|(key, _)| {
+            let at = key.hour.start();
+            at.format("%m-%dT%H").to_string()
+        });
+        let hours: std::collections::BTreeSet<String> = hours.collect();
+        hours.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(read("2026-11-09T07"), ["11-08T00", "11-09T07"]);
+    assert_eq!(read("2026-11-09T15"), ["11-08T00", "11-09T15"]);
+    assert_eq!(read("2026-11-09T23"), ["11-08T00", "11-09T00"], "all of it");
+}
+
+#[test]
+fn a_forecast_on_a_bill_in_athena_is_that_on_the_same_bill_as_a_file() {
+    let Some(emulator) = moto_with("tail") else { return };
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [athena, file] = folders.each_ref().map(tempfile::TempDir::path);
+    let source = "[[athena]]\nname = \"cur\"\ndatabase = \"billing\"\ntable = \"cur2\"\noutput = \"s3://answers/\"\n";
+    let files = "[[source]]\nname = \"cur\"\nkind = \"cur\"\npaths = [\"cur.csv\"]\n";
+    for (folder, source) in [(athena, source), (file, files)] {
+        let settings = format!("[store]\nurl = \"sqlite:l.db\"\n{source}");
+        std::fs::write(folder.join("finops.toml"), settings).unwrap();
+        std::fs::create_dir_all(folder.join("policies/budgets")).unwrap();
+        let budget = "[[budget]]\nname = \"m\"\nscope = { provider = \"aws\" }\namount = \"300 USD\"\nperiod = \"month\"\nbasis = \"billed\"\n\
+                      [[budget.threshold]]\npercent = 100\nkind = \"forecast\"\n";
+        std::fs::write(folder.join("policies/budgets/m.toml"), budget).unwrap();
+    }
+    // 24 equal hours a day, 309.60 in a month, told a day later.
+    let first = time("2026-10-01T00:00:00Z");
+    for hours in [0, 8, 16] {
+        let now = time("2026-11-10T00:00:00Z") + chrono::TimeDelta::hours(hours);
+        let told = (now - chrono::TimeDelta::hours(24) - first).num_hours();
+        let at = |hour| first + chrono::TimeDelta::hours(hour);
+        let rows: Vec<Vec<String>> = (0..told)
+            .map(|hour| row(&at(hour).format("%Y-%m-%dT%H").to_string(), "0.43", &[]))
+            .collect();
+        let months = ["2026-10".to_owned(), "2026-11".to_owned()];
+        let report = of_rows(&rows);
+        seed(&emulator, &embedded(&report, &table().statement(&months)));
+        std::fs::write(file.join("cur.csv"), &report).unwrap();
+        let run = |folder: &std::path::Path| {
+            let mut command = super::command::finops(folder, &emulator);
+            let now = now.to_rfc3339();
+            let output = command
+                .args(["--now", &now, "run", "--format", "json"])
+                .output()
+                .unwrap();
+            let words = super::command::text(&output);
+            let mut said: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{words}"));
+            (
+                said["budgets"].take(),
+                said["alerts"]["active"].as_array().map(Vec::len),
+                words,
+            )
+        };
+        let ((by_query, fired, words), (by_file, fired_by_file, _)) = (run(athena), run(file));
+        assert_eq!(by_query[0]["forecast"], by_file[0]["forecast"], "{now} {words}");
+        assert_eq!(by_query[0]["notes"], by_file[0]["notes"], "{now} {words}");
+        // In two runs in a row.
+        assert_eq!(
+            (fired, fired_by_file),
+            (Some(usize::from(hours > 0)), fired),
+            "{now} {words}"
+        );
+    }
+}

@@ -6,6 +6,7 @@
 mod months;
 pub mod sql;
 mod statement;
+mod tail;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Bill, SpendRows};
 use crate::ports::{Checkpoint, Checkpoints, Progress, Rest, Sink, SourceError, StoreError, UsageSource};
 use months::Read;
-use sql::{OPEN, Table};
+use sql::{LAST_HOUR, OPEN, Table};
 
 /// What the source calls.
 pub const PERMISSION: Permission = Permission {
@@ -205,7 +206,7 @@ impl Athena {
         paid: &mut bool,
     ) -> Result<(), Unanswered> {
         let options = &self.options;
-        let answer = self.ask(statement, paid)?;
+        let mut answer = self.ask(statement, paid)?;
         if answer.scanned > options.most_bytes {
             sink.warn(&beyond(answer.scanned, options.most_bytes), 1);
         }
@@ -223,9 +224,16 @@ impl Athena {
         let mut rows = CurRows::new(&answer.names, options.name, options.defaults.clone(), latest);
         let column = |name: &str| answer.names.iter().position(|known| known == name);
         let (period, open) = (column("bill_billing_period_start_date"), column(OPEN));
+        let day = column("line_item_usage_start_date");
+        let part = tail::part_of_day(&answer.rows, day, column(LAST_HOUR), options.now);
         // A row that cannot be read makes its month's sum wrong: the answer is refused as a whole.
         let (mut seen, mut uninvoiced) = (BTreeSet::new(), BTreeSet::new());
-        for row in &answer.rows {
+        for row in &mut answer.rows {
+            if let (Some((part, at)), Some(cell)) = (&part, day.and_then(|day| row.get_mut(day)))
+                && cell.parse() == Ok(*part)
+            {
+                cell.clone_from(at);
+            }
             rows.add(row).map_err(refused)?;
             let cell = |at: Option<usize>| at.and_then(|at| row.get(at)).map_or("", String::as_str);
             let month: Option<NaiveDate> = cell(period)
