@@ -230,8 +230,10 @@ mod with_aws {
                 hourly: given.hourly,
                 net: given.net,
                 months: given.months,
+                as_whom: [given.role.clone(), given.external_id.clone()],
                 allowed_accounts: ctx.config.aws.allowed_accounts.clone(),
                 refresh: refresh(ctx),
+                patience: time_for_reading(time_budget(ctx)),
                 deadline: deadline(ctx),
                 now: ctx.now,
             };
@@ -286,6 +288,7 @@ mod with_aws {
                 refresh: refresh(ctx),
                 patience: time_for_reading(time_budget(ctx)),
                 deadline: deadline(ctx),
+                as_whom: [given.role.clone(), given.external_id.clone()],
                 allowed_accounts: ctx.config.aws.allowed_accounts.clone(),
                 now: ctx.now,
             };

@@ -347,6 +347,7 @@ fn options(now: &str) -> Options {
         refresh: chrono::TimeDelta::hours(8),
         patience: std::time::Duration::from_secs(20),
         deadline: None,
+        as_whom: [None, None],
         allowed_accounts: Vec::new(),
         now: time(now),
     }
@@ -761,6 +762,14 @@ fn a_statement_that_scans_too_much_is_stopped_and_nothing_is_recorded() {
     more.most_bytes += 1;
     let error = Athena::new(&aws, more).unwrap().read(&known, &mut Kept::default());
     assert!(error.unwrap_err().to_string().contains("it scanned 2000000000 bytes"));
+    let mut elsewhere = options("2026-11-20T12:05:00Z");
+    elsewhere.as_whom = [Some("arn:aws:iam::210987654321:role/finops".to_owned()), None];
+    let mut patient = options("2026-11-20T12:05:00Z");
+    patient.patience *= 2;
+    for other in [elsewhere, patient] {
+        let error = Athena::new(&aws, other).unwrap().read(&known, &mut Kept::default());
+        assert!(error.unwrap_err().to_string().contains("it scanned 2000000000 bytes"));
+    }
     // What failed cost nothing, and may be mended by now.
     let (url, _) = stub(|name| match name {
         "StartQueryExecution" => json!({ "QueryExecutionId": "q" }),

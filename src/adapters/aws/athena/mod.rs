@@ -61,6 +61,8 @@ pub struct Options {
     pub patience: Duration,
     /// When the run has to go on; nothing where it takes the time that it needs.
     pub deadline: Option<Deadline>,
+    /// The role that is taken, and its external id.
+    pub as_whom: [Option<String>; 2],
     /// The accounts whose tables may be read; empty: any.
     pub allowed_accounts: Vec<String>,
     /// The instant that counts as now.
@@ -152,8 +154,21 @@ impl UsageSource for Athena {
         let months = before.open(options.now.date_naive(), options.months);
         let named: Vec<String> = months.iter().map(|month| month.format("%Y-%m").to_string()).collect();
         let statement = options.table.statement(&named);
-        let digest = rest::digest(&format!("{statement} {} {}", options.workgroup, options.most_bytes));
-        if let Some(rests) = rest::rests(known, before.asked, options.refresh, options.now, &digest, self.what()) {
+        let settings = (
+            &options.workgroup,
+            options.most_bytes,
+            &options.output,
+            &options.as_whom,
+        );
+        let question = rest::Question::of(&format!("{statement} {settings:?}"), options.patience);
+        if let Some(rests) = rest::rests(
+            known,
+            before.asked,
+            options.refresh,
+            options.now,
+            &question,
+            self.what(),
+        ) {
             return Err(rests);
         }
         // What there is no time to wait for would be paid for in vain.
@@ -170,7 +185,7 @@ impl UsageSource for Athena {
                     if !paid || !rest::is_due(&failure) {
                         return Err(self.failed(&failure));
                     }
-                    sink.checkpoint(rest::FAILED, rest::failed(options.now, &digest, &failure.to_string()))?;
+                    sink.checkpoint(rest::FAILED, rest::failed(options.now, &question, &failure.to_string()))?;
                     Err(self.paid_for(&failure))
                 }
             })

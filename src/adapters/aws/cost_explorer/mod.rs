@@ -7,6 +7,8 @@
 mod ask;
 mod rows;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Datelike as _, Days, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 pub use ask::{client, retried};
@@ -64,10 +66,14 @@ pub struct Options {
     pub net: bool,
     /// Months that the first run asks for, this one included.
     pub months: u32,
+    /// The role that is taken, and its external id.
+    pub as_whom: [Option<String>; 2],
     /// The accounts that may be asked; empty: any.
     pub allowed_accounts: Vec<String>,
     /// Time within which nothing is asked again.
     pub refresh: TimeDelta,
+    /// Time that a run has for all that it reads.
+    pub patience: Duration,
     /// When the run has to go on; nothing where it takes the time that it needs.
     pub deadline: Option<Deadline>,
     /// The instant that counts as now.
@@ -167,16 +173,18 @@ impl UsageSource for CostExplorer {
         if asked.is_some_and(|at| options.now >= at && options.now - at < options.refresh) {
             return Ok(());
         }
-        let digest = rest::digest(&format!(
-            "{:?} {:?} {} {} {} {:?}",
+        let settings = format!(
+            "{:?} {:?} {} {} {} {:?} {:?}",
             options.services,
             options.group_by,
             options.hourly,
             options.net,
             options.months,
             self.paid.hold().caps(),
-        ));
-        if let Some(rests) = rest::rests(known, asked, options.refresh, options.now, &digest, self.what()) {
+            options.as_whom,
+        );
+        let question = rest::Question::of(&settings, options.patience);
+        if let Some(rests) = rest::rests(known, asked, options.refresh, options.now, &question, self.what()) {
             return Err(rests);
         }
         // What there is no time to wait for would be paid for in vain.
@@ -206,7 +214,7 @@ impl UsageSource for CostExplorer {
             Ok(answer) => answer,
             Err(failure) => {
                 if made > 0 && rest::is_due(&failure) {
-                    sink.checkpoint(rest::FAILED, rest::failed(options.now, &digest, &failure.to_string()))?;
+                    sink.checkpoint(rest::FAILED, rest::failed(options.now, &question, &failure.to_string()))?;
                 }
                 return Err(self.failed(&failure));
             }
@@ -294,6 +302,8 @@ mod tests {
             months,
             allowed_accounts: Vec::new(),
             refresh: TimeDelta::hours(8),
+            as_whom: [None, None],
+            patience: Duration::from_secs(60),
             deadline: None,
             now: now.parse().unwrap(),
         };
