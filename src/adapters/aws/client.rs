@@ -15,7 +15,9 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use super::failure::{Failure, Kind};
 use super::permissions::Permission;
 use super::traced::TracedClient;
+use crate::adapters::clock::SystemClock;
 use crate::adapters::traces::Tracer;
+use crate::ports::Clock as _;
 
 /// What taking a role calls.
 pub const ASSUME_ROLE: Permission = Permission {
@@ -34,6 +36,9 @@ const OPERATION: Duration = Duration::from_secs(60);
 
 /// Attempts of one call. Adaptive mode adds jitter and slows the whole client down while AWS throttles.
 const ATTEMPTS: u32 = 4;
+
+/// What is said of a call for which a run had no time left.
+pub const LATE: &str = "this run had no time left for an answer";
 
 /// The bounds of one call to AWS.
 #[derive(Clone, Copy, Debug)]
@@ -162,5 +167,22 @@ impl Aws {
     /// Waits for a call. The border between the synchronous ports and the SDK.
     pub fn wait<T>(&self, call: impl Future<Output = T>) -> T {
         self.runtime.block_on(call)
+    }
+
+    /// Waits for a call of `action`, and no longer than until then (see `Clock::elapsed`): what is under way is given up.
+    ///
+    /// # Errors
+    /// That the time has come.
+    pub fn wait_until<T>(
+        &self,
+        action: &str,
+        until: Option<Duration>,
+        call: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
+        let Some(until) = until else { return Ok(self.wait(call)) };
+        let left = until.saturating_sub(SystemClock.elapsed());
+        // The timer needs the runtime when it is made.
+        let answer = self.wait(async { tokio::time::timeout(left, call).await });
+        answer.map_err(|_| Failure::new(Kind::Unreachable, format!("{action}: {LATE}")))
     }
 }

@@ -2,6 +2,8 @@
 
 mod budget;
 
+use std::time::Duration;
+
 use aws_sdk_costexplorer::types::{
     Anomaly, AnomalyDateInterval, AnomalyFeedbackType, DateInterval, Granularity, Metric, RootCause,
 };
@@ -9,17 +11,18 @@ use chrono::{DateTime, Datelike as _, Days, Months, NaiveDate, NaiveTime, Utc};
 use rust_decimal::Decimal;
 
 use super::client::Aws;
-use super::cost_explorer::{client, retried};
+use super::cost_explorer::{client, hint, retried};
 use super::failure::{Failure, Kind};
 use super::paid::{PaidBudget, Purpose, SharedBudget};
 use super::permissions::Permission;
+use crate::adapters::clock::SystemClock;
 use crate::domain::money::{Currency, parse_decimal};
 use crate::domain::period::Period;
 use crate::domain::signal::{
     ANOMALIES as ANOMALIES_PART, BUDGETS as BUDGETS_PART, FORECAST as FORECAST_PART, ProviderAnomaly, ProviderBudget,
     ProviderForecast, Signals,
 };
-use crate::ports::ProviderSignals;
+use crate::ports::{Clock as _, ProviderSignals};
 
 /// What reading anomalies calls.
 pub const ANOMALIES: Permission = Permission {
@@ -76,6 +79,7 @@ pub struct AwsSignals {
     account: String,
     wanted: Wanted,
     paid: SharedBudget,
+    until: Option<Duration>,
 }
 
 fn day_start(day: NaiveDate) -> DateTime<Utc> {
@@ -96,10 +100,28 @@ impl AwsSignals {
             account,
             wanted,
             paid,
+            until: None,
         }
     }
 
-    fn anomalies(&self, now: DateTime<Utc>) -> Result<Vec<ProviderAnomaly>, Failure> {
+    /// The same in a run that has to go on by then (see `Clock::elapsed`), whether there is an answer or not.
+    #[must_use]
+    pub fn until(self, until: Option<Duration>) -> Self {
+        AwsSignals { until, ..self }
+    }
+
+    /// When a part is given up after which others are asked: one that does not answer leaves them half of the time.
+    fn share(&self, others: bool) -> Option<Duration> {
+        let now = SystemClock.elapsed();
+        let until = self.until?;
+        Some(if others {
+            now + until.saturating_sub(now) / 2
+        } else {
+            until
+        })
+    }
+
+    fn anomalies(&self, now: DateTime<Utc>, until: Option<Duration>) -> Result<Vec<ProviderAnomaly>, Failure> {
         let client = client(&self.aws);
         let today = now.date_naive();
         // Both dates are inclusive here, unlike everywhere else in Cost Explorer.
@@ -111,13 +133,13 @@ impl AwsSignals {
         let mut found = Vec::new();
         let mut token: Option<String> = None;
         for _ in 0..MAX_PAGES {
-            let page = retried(&self.aws, &mut self.paid.hold(), Purpose::Beside, now, || {
+            let page = retried(&self.aws, &mut self.paid.hold(), Purpose::Beside, now, until, || {
                 let request = client
                     .get_anomalies()
                     .date_interval(interval.clone())
                     .set_next_page_token(token.clone());
                 self.aws
-                    .wait(request.send())
+                    .wait_until("ce:GetAnomalies", until, request.send())?
                     .map_err(|e| Failure::of("ce:GetAnomalies", &e))
             })?;
             found.extend(page.anomalies.iter().map(|a| self.anomaly(a)));
@@ -151,7 +173,7 @@ impl AwsSignals {
         }
     }
 
-    fn budgets(&self, now: DateTime<Utc>) -> Result<Vec<ProviderBudget>, Failure> {
+    fn budgets(&self, now: DateTime<Utc>, until: Option<Duration>) -> Result<Vec<ProviderBudget>, Failure> {
         let client = aws_sdk_budgets::Client::new(self.aws.config());
         let mut found = Vec::new();
         let mut token: Option<String> = None;
@@ -162,7 +184,7 @@ impl AwsSignals {
                 // Without it the filter is left out of budgets that were made since there are expressions.
                 .show_filter_expression(true)
                 .set_next_token(token.clone());
-            let page = self.aws.wait(request.send());
+            let page = self.aws.wait_until("budgets:ViewBudget", until, request.send())?;
             let page = page.map_err(|e| Failure::of("budgets:ViewBudget", &e))?;
             for budget in page.budgets() {
                 found.extend(budget::read(budget, &self.account, now));
@@ -176,7 +198,7 @@ impl AwsSignals {
         Err(Failure::new(Kind::Refused, "budgets:ViewBudget: the answer has no end"))
     }
 
-    fn forecast(&self, now: DateTime<Utc>) -> Result<Option<ProviderForecast>, Failure> {
+    fn forecast(&self, now: DateTime<Utc>, until: Option<Duration>) -> Result<Option<ProviderForecast>, Failure> {
         let client = client(&self.aws);
         let today = now.date_naive();
         let end = today.with_day(1).unwrap_or(today) + Months::new(1);
@@ -185,14 +207,14 @@ impl AwsSignals {
             .end(end.to_string())
             .build();
         let interval = interval.map_err(|e| Failure::new(Kind::Refused, e.to_string()))?;
-        let answer = retried(&self.aws, &mut self.paid.hold(), Purpose::Beside, now, || {
+        let answer = retried(&self.aws, &mut self.paid.hold(), Purpose::Beside, now, until, || {
             let request = client
                 .get_cost_forecast()
                 .time_period(interval.clone())
                 .metric(Metric::UnblendedCost)
                 .granularity(Granularity::Monthly)
                 .prediction_interval_level(80);
-            match self.aws.wait(request.send()) {
+            match self.aws.wait_until("ce:GetCostForecast", until, request.send())? {
                 Ok(answer) => Ok(Some(answer)),
                 // What it has seen so far is too little: there is none yet, and that is an answer.
                 Err(e) if e.as_service_error().is_some_and(|e| e.is_data_unavailable_exception()) => Ok(None),
@@ -233,20 +255,26 @@ impl ProviderSignals for AwsSignals {
             off: self.off(),
             ..Signals::default()
         };
-        if self.wanted.anomalies && !known.contains(&ANOMALIES_PART) {
-            match self.anomalies(now) {
+        let parts = [
+            (ANOMALIES_PART, self.wanted.anomalies),
+            (BUDGETS_PART, self.wanted.budgets),
+            (FORECAST_PART, self.wanted.forecast),
+        ];
+        let [anomalies, budgets, forecast] = parts.map(|(part, wanted)| wanted && !known.contains(&part));
+        if anomalies {
+            match self.anomalies(now, self.share(budgets || forecast)) {
                 Ok(found) => signals.anomalies = found,
                 Err(failure) => signals_unknown(&mut signals.unknown, ANOMALIES_PART, &failure),
             }
         }
-        if self.wanted.budgets && !known.contains(&BUDGETS_PART) {
-            match self.budgets(now) {
+        if budgets {
+            match self.budgets(now, self.share(forecast)) {
                 Ok(found) => signals.budgets = found,
                 Err(failure) => signals_unknown(&mut signals.unknown, BUDGETS_PART, &failure),
             }
         }
-        if self.wanted.forecast && !known.contains(&FORECAST_PART) {
-            match self.forecast(now) {
+        if forecast {
+            match self.forecast(now, self.share(false)) {
                 Ok(found) => signals.forecast = found,
                 Err(failure) => signals_unknown(&mut signals.unknown, FORECAST_PART, &failure),
             }
@@ -257,7 +285,7 @@ impl ProviderSignals for AwsSignals {
 }
 
 fn signals_unknown(unknown: &mut Vec<String>, part: &str, failure: &Failure) {
-    unknown.push(format!("{part}: {failure}; {}", failure.hint()));
+    unknown.push(format!("{part}: {failure}; {}", hint(failure)));
 }
 
 fn cause(cause: &RootCause) -> (Decimal, String) {
@@ -305,7 +333,7 @@ pub fn give_feedback(
         Feedback::Planned => AnomalyFeedbackType::PlannedActivity,
     };
     let client = client(aws);
-    retried(aws, paid, Purpose::Bill, now, || {
+    retried(aws, paid, Purpose::Bill, now, None, || {
         let request = client
             .provide_anomaly_feedback()
             .anomaly_id(id)

@@ -101,7 +101,9 @@ mod with_aws {
         if let Some((_, answer)) = known.filter(|(begun, _)| ctx.begun == Some(*begun)) {
             return answer;
         }
-        let answer = identity::allowed(aws, &ctx.config.aws.allowed_accounts);
+        // As what is secret has: a quarter of a run.
+        let until = ctx.begun.map(|begun| begun + time_budget(ctx) / 4);
+        let answer = identity::allowed_until(aws, &ctx.config.aws.allowed_accounts, until);
         if let Some(begun) = ctx.begun {
             ACCOUNT.with(|slot| slot.replace(Some((begun, answer.clone()))));
         }
@@ -228,8 +230,11 @@ mod with_aws {
                 hourly: given.hourly,
                 net: given.net,
                 months: given.months,
+                as_whom: [given.role.clone(), given.external_id.clone()],
                 allowed_accounts: ctx.config.aws.allowed_accounts.clone(),
                 refresh: refresh(ctx),
+                patience: time_for_reading(time_budget(ctx)),
+                deadline: deadline(ctx),
                 now: ctx.now,
             };
             let aws = match &given.role {
@@ -283,6 +288,7 @@ mod with_aws {
                 refresh: refresh(ctx),
                 patience: time_for_reading(time_budget(ctx)),
                 deadline: deadline(ctx),
+                as_whom: [given.role.clone(), given.external_id.clone()],
                 allowed_accounts: ctx.config.aws.allowed_accounts.clone(),
                 now: ctx.now,
             };
@@ -317,7 +323,9 @@ mod with_aws {
         };
         // The sources of this run have begun its budget; without them this does, also in a process that has run before.
         let budget = paid(ctx, ctx.config.cost_explorers.is_empty())?;
-        let mut provider = AwsSignals::new(aws, account, wanted, budget);
+        // They are asked before anything is read, and leave half of the run to it.
+        let until = ctx.begun.map(|begun| begun + time_budget(ctx) / 2);
+        let mut provider = AwsSignals::new(aws, account, wanted, budget).until(until);
         let (mut signals, asked) = current(&mut provider, ledger, pricer, refresh(ctx), ctx.now)?;
         if !asked {
             signals.paid_requests = 0;

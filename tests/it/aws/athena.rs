@@ -347,6 +347,7 @@ fn options(now: &str) -> Options {
         refresh: chrono::TimeDelta::hours(8),
         patience: std::time::Duration::from_secs(20),
         deadline: None,
+        as_whom: [None, None],
         allowed_accounts: Vec::new(),
         now: time(now),
     }
@@ -761,6 +762,14 @@ fn a_statement_that_scans_too_much_is_stopped_and_nothing_is_recorded() {
     more.most_bytes += 1;
     let error = Athena::new(&aws, more).unwrap().read(&known, &mut Kept::default());
     assert!(error.unwrap_err().to_string().contains("it scanned 2000000000 bytes"));
+    let mut elsewhere = options("2026-11-20T12:05:00Z");
+    elsewhere.as_whom = [Some("arn:aws:iam::210987654321:role/finops".to_owned()), None];
+    let mut patient = options("2026-11-20T12:05:00Z");
+    patient.patience *= 2;
+    for other in [elsewhere, patient] {
+        let error = Athena::new(&aws, other).unwrap().read(&known, &mut Kept::default());
+        assert!(error.unwrap_err().to_string().contains("it scanned 2000000000 bytes"));
+    }
     // What failed cost nothing, and may be mended by now.
     let (url, _) = stub(|name| match name {
         "StartQueryExecution" => json!({ "QueryExecutionId": "q" }),
@@ -821,4 +830,154 @@ fn pages_without_an_end_are_not_followed_and_a_first_answer_without_rows_is_told
     assert_eq!((error.as_str(), kept.bills.len()), ("", 0));
     let told = "no row of billing.cur2 has its `billing_period` among 2026-10, 2026-11: check `partition` and `products` if it has rows";
     assert_eq!(kept.warnings.get(told), Some(&1), "{:?}", kept.warnings);
+}
+
+/// A report of these rows.
+fn of_rows(rows: &[Vec<String>]) -> String {
+    let mut report = csv::Writer::from_writer(Vec::new());
+    report.write_record(COLUMNS.map(|(column, _)| column)).unwrap();
+    for row in rows {
+        report.write_record(row).unwrap();
+    }
+    String::from_utf8(report.into_inner().unwrap()).unwrap()
+}
+
+/// An answer with these rows, and the statements that are sent for it.
+fn answering(rows: &[Vec<String>], months: &[&str]) -> (String, Arc<Mutex<Vec<String>>>) {
+    let months: Vec<String> = months.iter().map(|month| (*month).to_owned()).collect();
+    let answer = embedded(&of_rows(rows), &table().statement(&months));
+    let info = json!({ "ColumnInfo": answer["column_info"] });
+    let page = json!({ "ResultSet": { "Rows": answer["rows"], "ResultSetMetadata": info } });
+    stub_that(
+        move |name| Some((200, ended(name, page.clone()))),
+        |_, body| body["QueryString"].as_str().unwrap_or_default().to_owned(),
+    )
+}
+
+#[test]
+fn months_since_the_first_reading_are_read_until_they_are_invoiced() {
+    let (mut kept, mut october) = (Kept::default(), None);
+    let open = [("bill_invoice_id", "")];
+    let [first, last, november] = ["2026-10-24T08", "2026-10-31T20", "2026-11-01T08"];
+    for (now, invoiced, rows, months) in [
+        ("2026-10-25", false, &[first][..], &["2026-10"][..]),
+        ("2026-11-01", false, &[first], &["2026-10", "2026-11"]),
+        ("2026-11-02", false, &[first, last], &["2026-10", "2026-11"]),
+        ("2026-11-03", false, &[first, last, november], &["2026-10", "2026-11"]),
+        ("2026-11-05", true, &[first, last, november], &["2026-10", "2026-11"]),
+        // To the month before refunds come late.
+        ("2026-11-06", true, &[first, last, november], &["2026-10", "2026-11"]),
+        (
+            "2026-12-01",
+            true,
+            &[first, last, november],
+            &["2026-10", "2026-11", "2026-12"],
+        ),
+    ] {
+        let rows: Vec<Vec<String>> = rows
+            .iter()
+            .map(|at| {
+                let is_open = !(invoiced && at.starts_with("2026-10"));
+                row(at, "10", if is_open { &open[..] } else { &[] })
+            })
+            .collect();
+        let (url, sent) = answering(&rows, months);
+        let aws = Aws::at_emulator(&url, super::LIMITS).unwrap();
+        let known = kept.checkpoints.clone();
+        kept.bills.clear();
+        let options = Options {
+            months: 1,
+            ..options(&format!("{now}T12:00:00Z"))
+        };
+        Athena::new(&aws, options).unwrap().read(&known, &mut kept).unwrap();
+        let asked = format!(" IN ('{}')", months.join("', '"));
+        let statement = sent.lock().unwrap().remove(0);
+        assert!(statement.contains(&asked), "{now}: {statement}");
+        let billed = sums(&kept.bills)
+            .into_iter()
+            .filter(|((bill, basis, ..), _)| bill.ends_with("2026-10-01") && *basis == Basis::Billed);
+        october = Some(billed.map(|(_, (cost, _))| cost).sum::<rust_decimal::Decimal>()).filter(|cost| !cost.is_zero());
+    }
+    assert_eq!(october.map(|cost| cost.normalize().to_string()).as_deref(), Some("20"));
+}
+
+#[test]
+fn the_last_day_of_a_report_is_known_to_be_a_part() {
+    let read = |last: &str| {
+        let rows = [
+            row("2026-11-08T23", "10", &[]),
+            row("2026-11-09T00", "1", &[]),
+            row(last, "1", &[]),
+        ];
+        let (url, _) = answering(&rows, &["2026-10", "2026-11"]);
+        let aws = Aws::at_emulator(&url, super::LIMITS).unwrap();
+        let mut kept = Kept::default();
+        let mut source = Athena::new(&aws, options("2026-11-10T08:00:00Z")).unwrap();
+        source.read(&Default::default(), &mut kept).unwrap();
+        let rows = kept.bills.iter().flat_map(|bill| bill.rows.iter());
+        let hours = rows.filter(|(key, _)| key.basis == Basis::Billed).map(|(key, _)| {
+            let at = key.hour.start();
+            at.format("%m-%dT%H").to_string()
+        });
+        let hours: std::collections::BTreeSet<String> = hours.collect();
+        hours.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(read("2026-11-09T07"), ["11-08T00", "11-09T07"]);
+    assert_eq!(read("2026-11-09T15"), ["11-08T00", "11-09T15"]);
+    assert_eq!(read("2026-11-09T23"), ["11-08T00", "11-09T00"], "all of it");
+}
+
+#[test]
+fn a_forecast_on_a_bill_in_athena_is_that_on_the_same_bill_as_a_file() {
+    let Some(emulator) = moto_with("tail") else { return };
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [athena, file] = folders.each_ref().map(tempfile::TempDir::path);
+    let source = "[[athena]]\nname = \"cur\"\ndatabase = \"billing\"\ntable = \"cur2\"\noutput = \"s3://answers/\"\n";
+    let files = "[[source]]\nname = \"cur\"\nkind = \"cur\"\npaths = [\"cur.csv\"]\n";
+    for (folder, source) in [(athena, source), (file, files)] {
+        let settings = format!("[store]\nurl = \"sqlite:l.db\"\n{source}");
+        std::fs::write(folder.join("finops.toml"), settings).unwrap();
+        std::fs::create_dir_all(folder.join("policies/budgets")).unwrap();
+        let budget = "[[budget]]\nname = \"m\"\nscope = { provider = \"aws\" }\namount = \"300 USD\"\nperiod = \"month\"\nbasis = \"billed\"\n\
+                      [[budget.threshold]]\npercent = 100\nkind = \"forecast\"\n";
+        std::fs::write(folder.join("policies/budgets/m.toml"), budget).unwrap();
+    }
+    // 24 equal hours a day, 309.60 in a month, told a day later.
+    let first = time("2026-10-01T00:00:00Z");
+    for hours in [0, 8, 16] {
+        let now = time("2026-11-10T00:00:00Z") + chrono::TimeDelta::hours(hours);
+        let told = (now - chrono::TimeDelta::hours(24) - first).num_hours();
+        let at = |hour| first + chrono::TimeDelta::hours(hour);
+        let rows: Vec<Vec<String>> = (0..told)
+            .map(|hour| row(&at(hour).format("%Y-%m-%dT%H").to_string(), "0.43", &[]))
+            .collect();
+        let months = ["2026-10".to_owned(), "2026-11".to_owned()];
+        let report = of_rows(&rows);
+        seed(&emulator, &embedded(&report, &table().statement(&months)));
+        std::fs::write(file.join("cur.csv"), &report).unwrap();
+        let run = |folder: &std::path::Path| {
+            let mut command = super::command::finops(folder, &emulator);
+            let now = now.to_rfc3339();
+            let output = command
+                .args(["--now", &now, "run", "--format", "json"])
+                .output()
+                .unwrap();
+            let words = super::command::text(&output);
+            let mut said: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{words}"));
+            (
+                said["budgets"].take(),
+                said["alerts"]["active"].as_array().map(Vec::len),
+                words,
+            )
+        };
+        let ((by_query, fired, words), (by_file, fired_by_file, _)) = (run(athena), run(file));
+        assert_eq!(by_query[0]["forecast"], by_file[0]["forecast"], "{now} {words}");
+        assert_eq!(by_query[0]["notes"], by_file[0]["notes"], "{now} {words}");
+        // In two runs in a row.
+        assert_eq!(
+            (fired, fired_by_file),
+            (Some(usize::from(hours > 0)), fired),
+            "{now} {words}"
+        );
+    }
 }

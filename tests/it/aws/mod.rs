@@ -12,6 +12,7 @@ mod lambda;
 mod one_bill;
 mod permissions;
 mod proxy;
+mod silent;
 mod sixty_days;
 mod sns;
 mod traces;

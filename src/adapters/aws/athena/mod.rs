@@ -6,6 +6,7 @@
 mod months;
 pub mod sql;
 mod statement;
+mod tail;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Bill, SpendRows};
 use crate::ports::{Checkpoint, Checkpoints, Progress, Rest, Sink, SourceError, StoreError, UsageSource};
 use months::Read;
-use sql::{OPEN, Table};
+use sql::{LAST_HOUR, OPEN, Table};
 
 /// What the source calls.
 pub const PERMISSION: Permission = Permission {
@@ -60,6 +61,8 @@ pub struct Options {
     pub patience: Duration,
     /// When the run has to go on; nothing where it takes the time that it needs.
     pub deadline: Option<Deadline>,
+    /// The role that is taken, and its external id.
+    pub as_whom: [Option<String>; 2],
     /// The accounts whose tables may be read; empty: any.
     pub allowed_accounts: Vec<String>,
     /// The instant that counts as now.
@@ -99,7 +102,8 @@ impl Athena {
         if allowed.is_empty() {
             return Ok(());
         }
-        identity::allowed(&self.aws, allowed).map(drop)
+        let calls = self.options.deadline.map(|deadline| deadline.calls);
+        identity::allowed_until(&self.aws, allowed, calls).map(drop)
     }
 
     fn failed(&self, failure: &Failure) -> SourceError {
@@ -150,8 +154,21 @@ impl UsageSource for Athena {
         let months = before.open(options.now.date_naive(), options.months);
         let named: Vec<String> = months.iter().map(|month| month.format("%Y-%m").to_string()).collect();
         let statement = options.table.statement(&named);
-        let digest = rest::digest(&format!("{statement} {} {}", options.workgroup, options.most_bytes));
-        if let Some(rests) = rest::rests(known, before.asked, options.refresh, options.now, &digest, self.what()) {
+        let settings = (
+            &options.workgroup,
+            options.most_bytes,
+            &options.output,
+            &options.as_whom,
+        );
+        let question = rest::Question::of(&format!("{statement} {settings:?}"), options.patience);
+        if let Some(rests) = rest::rests(
+            known,
+            before.asked,
+            options.refresh,
+            options.now,
+            &question,
+            self.what(),
+        ) {
             return Err(rests);
         }
         // What there is no time to wait for would be paid for in vain.
@@ -168,7 +185,7 @@ impl UsageSource for Athena {
                     if !paid || !rest::is_due(&failure) {
                         return Err(self.failed(&failure));
                     }
-                    sink.checkpoint(rest::FAILED, rest::failed(options.now, &digest, &failure.to_string()))?;
+                    sink.checkpoint(rest::FAILED, rest::failed(options.now, &question, &failure.to_string()))?;
                     Err(self.paid_for(&failure))
                 }
             })
@@ -204,7 +221,7 @@ impl Athena {
         paid: &mut bool,
     ) -> Result<(), Unanswered> {
         let options = &self.options;
-        let answer = self.ask(statement, paid)?;
+        let mut answer = self.ask(statement, paid)?;
         if answer.scanned > options.most_bytes {
             sink.warn(&beyond(answer.scanned, options.most_bytes), 1);
         }
@@ -222,9 +239,16 @@ impl Athena {
         let mut rows = CurRows::new(&answer.names, options.name, options.defaults.clone(), latest);
         let column = |name: &str| answer.names.iter().position(|known| known == name);
         let (period, open) = (column("bill_billing_period_start_date"), column(OPEN));
+        let day = column("line_item_usage_start_date");
+        let part = tail::part_of_day(&answer.rows, day, column(LAST_HOUR), options.now);
         // A row that cannot be read makes its month's sum wrong: the answer is refused as a whole.
         let (mut seen, mut uninvoiced) = (BTreeSet::new(), BTreeSet::new());
-        for row in &answer.rows {
+        for row in &mut answer.rows {
+            if let (Some((part, at)), Some(cell)) = (&part, day.and_then(|day| row.get_mut(day)))
+                && cell.parse() == Ok(*part)
+            {
+                cell.clone_from(at);
+            }
             rows.add(row).map_err(refused)?;
             let cell = |at: Option<usize>| at.and_then(|at| row.get(at)).map_or("", String::as_str);
             let month: Option<NaiveDate> = cell(period)
@@ -256,6 +280,9 @@ impl Athena {
         let closed = before.closed(months, options.now.date_naive(), &seen, &uninvoiced);
         if let Some(closed) = closed {
             sink.checkpoint("closed", Checkpoint(closed.to_string().into_bytes()))?;
+        }
+        if let Some(first) = months.first() {
+            sink.checkpoint(months::FROM, Checkpoint(first.to_string().into_bytes()))?;
         }
         let told: Vec<String> = told.into_iter().collect();
         sink.checkpoint("told", Checkpoint(told.join("\n").into_bytes()))?;

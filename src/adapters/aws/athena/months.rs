@@ -6,6 +6,8 @@ use chrono::{DateTime, Datelike as _, Months, NaiveDate, Utc};
 
 use crate::ports::{Checkpoint, Checkpoints};
 
+/// The checkpoint of the first month that was asked for.
+pub(super) const FROM: &str = "from";
 /// Months that are asked for at most.
 const MOST: u32 = 36;
 /// Days after its end when a month of which nothing came is closed though nothing came after it either.
@@ -21,6 +23,8 @@ pub(super) fn first_of(day: NaiveDate) -> NaiveDate {
 pub(super) struct Read {
     /// When it was read last.
     pub asked: Option<DateTime<Utc>>,
+    /// The first month that was asked for: until one is closed, all since then are open.
+    from: Option<NaiveDate>,
     /// The last month that is invoiced, with all before it.
     closed: Option<NaiveDate>,
     /// The bills of the months that were read last.
@@ -34,6 +38,7 @@ impl Read {
         let told = text("told").into_iter().flat_map(str::lines);
         Read {
             asked: text("asked").and_then(|at| at.parse().ok()),
+            from: text(FROM).and_then(|day| day.parse().ok()).map(first_of),
             closed: text("closed").and_then(|day| day.parse().ok()).map(first_of),
             told: told.map(str::to_owned).collect(),
         }
@@ -42,11 +47,12 @@ impl Read {
     /// The months that have to be read, oldest first: of the first reading so many.
     pub fn open(&self, today: NaiveDate, first: u32) -> Vec<NaiveDate> {
         let this = first_of(today);
-        // A time in which nobody asked has months of its own.
-        let asked = self.asked.map_or(this, |at| first_of(at.date_naive()));
+        let first = this - Months::new(first.clamp(1, MOST) - 1);
+        // Earlier builds did not keep where they began: of what they asked for last, the month before may have been open.
+        let asked = || self.asked.map(|at| first_of(at.date_naive()) - Months::new(1));
         let from = self
             .closed
-            .unwrap_or(asked.min(this) - Months::new(first.clamp(1, MOST) - 1));
+            .unwrap_or_else(|| self.from.or_else(asked).map_or(first, |from| from.min(first)));
         let mut month = from.max(this - Months::new(MOST - 1)).min(this);
         let mut open = Vec::new();
         while month <= this {
@@ -122,6 +128,7 @@ mod tests {
     fn read(asked: Option<&str>, closed: Option<&str>) -> Read {
         Read {
             asked: asked.map(|at| format!("{at}T00:00:00Z").parse().unwrap()),
+            from: None,
             closed: closed.map(day),
             told: Vec::new(),
         }
@@ -169,6 +176,30 @@ mod tests {
             read(Some("2016-06-05"), None).open(day("2026-11-03"), 2).len(),
             MOST as usize
         );
+    }
+
+    #[test]
+    fn all_months_since_the_first_reading_are_open_until_one_is_invoiced() {
+        let open = |from: Option<&str>, asked: &str, today: &str, first| {
+            let read = Read {
+                from: from.map(day),
+                ..read(Some(asked), None)
+            };
+            named(&read.open(day(today), first))
+        };
+        let [april, may, june] = ["2026-04", "2026-05", "2026-06"];
+        assert_eq!(open(Some("2026-05-01"), "2026-06-02", "2026-06-03", 1), [may, june]);
+        assert_eq!(
+            open(Some("2026-04-01"), "2026-06-02", "2026-06-03", 2),
+            [april, may, june]
+        );
+        // The settings ask for more now.
+        assert_eq!(
+            open(Some("2026-05-01"), "2026-06-02", "2026-06-03", 3),
+            [april, may, june]
+        );
+        // An earlier build told when it asked, and no more.
+        assert_eq!(open(None, "2026-06-02", "2026-06-03", 1), [may, june]);
     }
 
     #[test]

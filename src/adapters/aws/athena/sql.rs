@@ -82,6 +82,9 @@ const DISCOUNTED: [[&str; 2]; 2] = [
     ],
 ];
 
+/// The last hour of a row's day that has usage, under this name; nothing where the column has days.
+pub const LAST_HOUR: &str = "last_hour";
+
 /// Rows without an invoice, under this name.
 pub const OPEN: &str = "open_rows";
 
@@ -211,6 +214,10 @@ impl Table {
         for (name, sum) in self.sums() {
             let _ = write!(text, " CAST(SUM({sum}) AS VARCHAR) AS {name},");
         }
+        let _ = write!(
+            text,
+            " MAX(SUBSTR(CAST(line_item_usage_start_date AS VARCHAR), 12, 2)) AS {LAST_HOUR},"
+        );
         let _ = write!(
             text,
             " SUM(CASE WHEN bill_invoice_id IS NULL OR bill_invoice_id = '' THEN 1 ELSE 0 END) AS {OPEN} FROM \"{}\".\"{}\"",

@@ -14,17 +14,24 @@ use rust_decimal::Decimal;
 
 use super::rows::{self, Grouping, Told};
 use super::{HOURLY_DAYS, Options, midnight};
-use crate::adapters::aws::client::Aws;
+use crate::adapters::aws::client::{Aws, LATE};
 use crate::adapters::aws::failure::{Failure, Kind};
 use crate::adapters::aws::paid::{PaidBudget, Purpose};
+use crate::adapters::clock::SystemClock;
 use crate::adapters::files::bills::BillRow;
 use crate::adapters::files::cost_explorer::group::USAGE;
 use crate::domain::billed::TAX;
 use crate::domain::label::Label;
 use crate::domain::money::Currency;
+use crate::ports::Clock as _;
+
+const ACTION: &str = "ce:GetCostAndUsage";
 
 /// Attempts of one page. Each is paid for: the SDK's own retries are off.
 const ATTEMPTS: u32 = 3;
+
+/// Time without which no attempt is made: it would be paid for in vain.
+const LEAST: Duration = Duration::from_secs(1);
 
 /// Pages of one answer before it counts as endless.
 const MAX_PAGES: u32 = 200;
@@ -215,10 +222,11 @@ fn ask(
     };
     let metrics = rows::metrics(options, question);
     let metrics: Vec<String> = metrics.into_iter().map(str::to_owned).collect();
+    let until = options.deadline.map(|deadline| deadline.calls);
     let mut results = Vec::new();
     let mut token: Option<String> = None;
     for _ in 0..MAX_PAGES {
-        let page = retried(aws, paid, Purpose::Bill, options.now, || {
+        let page = retried(aws, paid, Purpose::Bill, options.now, until, || {
             let request = client
                 .get_cost_and_usage()
                 .time_period(period.clone())
@@ -227,8 +235,8 @@ fn ask(
                 .set_group_by(Some(question.by.iter().map(grouped).collect()))
                 .filter(filter(options, question.usage))
                 .set_next_page_token(token.clone());
-            let answer = aws.wait(request.send());
-            answer.map_err(|e| Failure::of("ce:GetCostAndUsage", &e))
+            let answer = aws.wait_until(ACTION, until, request.send())?;
+            answer.map_err(|e| Failure::of(ACTION, &e))
         })?;
         results.extend(page.results_by_time.unwrap_or_default());
         token = page.next_page_token.filter(|t| !t.is_empty());
@@ -239,20 +247,31 @@ fn ask(
     Err(odd("the answer has no end"))
 }
 
-/// Tries again what may succeed later. Every attempt is taken from the budget before it is made.
+/// Tries again what may succeed later, until then (see `Clock::elapsed`). Every attempt is taken from the budget before it is made.
 pub fn retried<T>(
     aws: &Aws,
     paid: &mut PaidBudget,
     purpose: Purpose,
     now: DateTime<Utc>,
+    until: Option<Duration>,
     mut attempt: impl FnMut() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    let is_late = |pause| until.is_some_and(|until| SystemClock.elapsed() + pause + LEAST > until);
+    if is_late(Duration::ZERO) {
+        return Err(Failure::new(
+            Kind::Unreachable,
+            format!("Cost Explorer was not asked: {LATE}"),
+        ));
+    }
     let mut round = 1;
     loop {
         paid.take(purpose, now)?;
         match attempt() {
             Err(e) if round < ATTEMPTS && matches!(e.kind, Kind::Throttled | Kind::Unavailable | Kind::Unreachable) => {
                 let pause = Duration::from_millis(400 << round);
+                if is_late(pause) {
+                    return Err(e);
+                }
                 aws.wait(async { tokio::time::sleep(pause).await });
                 round += 1;
             }

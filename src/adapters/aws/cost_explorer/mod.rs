@@ -7,23 +7,27 @@
 mod ask;
 mod rows;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Datelike as _, Days, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 pub use ask::{client, retried};
 pub use rows::Grouping;
 
-use super::client::Aws;
+use super::client::{Aws, LATE};
 use super::failure::{Failure, Kind};
 use super::identity;
 use super::paid::SharedBudget;
 use super::permissions::Permission;
+use super::request::Deadline;
 use super::rest;
+use crate::adapters::clock::SystemClock;
 use crate::adapters::files::bills::{CostBucket, of_bucket};
 use crate::domain::billed::TAX;
 use crate::domain::label::Label;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::Bill;
-use crate::ports::{Checkpoint, Checkpoints, Progress, Sink, SourceError, UsageSource};
+use crate::ports::{Checkpoint, Checkpoints, Clock as _, Progress, Rest, Sink, SourceError, UsageSource};
 
 /// What the source calls.
 pub const PERMISSION: Permission = Permission {
@@ -62,10 +66,16 @@ pub struct Options {
     pub net: bool,
     /// Months that the first run asks for, this one included.
     pub months: u32,
+    /// The role that is taken, and its external id.
+    pub as_whom: [Option<String>; 2],
     /// The accounts that may be asked; empty: any.
     pub allowed_accounts: Vec<String>,
     /// Time within which nothing is asked again.
     pub refresh: TimeDelta,
+    /// Time that a run has for all that it reads.
+    pub patience: Duration,
+    /// When the run has to go on; nothing where it takes the time that it needs.
+    pub deadline: Option<Deadline>,
     /// The instant that counts as now.
     pub now: DateTime<Utc>,
 }
@@ -88,12 +98,29 @@ impl CostExplorer {
         SourceError::Read {
             what: self.what(),
             cause: failure.to_string(),
-            hint: format!("nothing of this answer was recorded; {}", failure.hint()),
+            hint: format!("nothing of this answer was recorded; {}", hint(failure)),
         }
+    }
+
+    /// Whether the time of the run is used up.
+    fn is_late(&self) -> bool {
+        let deadline = self.options.deadline;
+        deadline.is_some_and(|deadline| SystemClock.elapsed() >= deadline.reading)
     }
 
     fn what(&self) -> String {
         format!("Cost Explorer of {}", self.options.name)
+    }
+}
+
+/// What to do about a failure of Cost Explorer, or of what is asked beside it.
+#[must_use]
+pub fn hint(failure: &Failure) -> &'static str {
+    match failure.to_string().contains(LATE) {
+        true => {
+            "where answers take that long each time, raise `limits.time_budget_seconds`, in the function its timeout too"
+        }
+        false => failure.hint(),
     }
 }
 
@@ -146,24 +173,33 @@ impl UsageSource for CostExplorer {
         if asked.is_some_and(|at| options.now >= at && options.now - at < options.refresh) {
             return Ok(());
         }
-        let digest = rest::digest(&format!(
-            "{:?} {:?} {} {} {} {:?}",
+        let settings = format!(
+            "{:?} {:?} {} {} {} {:?} {:?}",
             options.services,
             options.group_by,
             options.hourly,
             options.net,
             options.months,
             self.paid.hold().caps(),
-        ));
-        if let Some(rests) = rest::rests(known, asked, options.refresh, options.now, &digest, self.what()) {
+            options.as_whom,
+        );
+        let question = rest::Question::of(&settings, options.patience);
+        if let Some(rests) = rest::rests(known, asked, options.refresh, options.now, &question, self.what()) {
             return Err(rests);
+        }
+        // What there is no time to wait for would be paid for in vain.
+        if sink.enough() || self.is_late() {
+            sink.left(Rest::default());
+            return Ok(());
         }
         let settled: Option<NaiveDate> = text(known, "settled").and_then(|day| day.parse().ok());
         let today = options.now.date_naive();
         // The end of a period is exclusive here.
         let end = today + Days::new(1);
         let (start, lost) = within_reach(start(options, known), options.now);
-        let account = identity::allowed(&self.aws, &options.allowed_accounts).map_err(|e| self.failed(&e))?;
+        let calls = options.deadline.map(|deadline| deadline.calls);
+        let account = identity::allowed_until(&self.aws, &options.allowed_accounts, calls);
+        let account = account.map_err(|e| self.failed(&e))?;
         let account = Label::new(&account);
         let before = self.paid.hold().taken();
         let mut paid = self.paid.hold();
@@ -178,7 +214,7 @@ impl UsageSource for CostExplorer {
             Ok(answer) => answer,
             Err(failure) => {
                 if made > 0 && rest::is_due(&failure) {
-                    sink.checkpoint(rest::FAILED, rest::failed(options.now, &digest, &failure.to_string()))?;
+                    sink.checkpoint(rest::FAILED, rest::failed(options.now, &question, &failure.to_string()))?;
                 }
                 return Err(self.failed(&failure));
             }
@@ -266,6 +302,9 @@ mod tests {
             months,
             allowed_accounts: Vec::new(),
             refresh: TimeDelta::hours(8),
+            as_whom: [None, None],
+            patience: Duration::from_secs(60),
+            deadline: None,
             now: now.parse().unwrap(),
         };
         let closed = |month| vec![(CLOSED, month), ("asked", "2026-11-20T00:00:00Z"), (FROM, "2026-10")];
