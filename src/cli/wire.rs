@@ -5,6 +5,7 @@ mod meant;
 mod reading;
 mod sources;
 mod spare;
+mod unread;
 
 use std::path::PathBuf;
 
@@ -37,8 +38,9 @@ use crate::ports::{AlertsAndOutbox, Clock as _, Ledger, Notifier, Pricer};
 
 pub use self::meant::meant;
 pub use self::reading::{alerts_to_read, filled_to_read, ledger_to_read, ledger_to_read_for};
-pub use self::sources::{configured, finder, format, given, look, looked_in, sources, unread};
+pub use self::sources::{configured, finder, format, given, look, looked_in, sources};
 pub use self::spare::spare;
+pub use self::unread::unread;
 
 /// How a source tells usage, by its checkpoints.
 pub const TELLS: Tells = telling;

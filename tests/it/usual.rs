@@ -363,6 +363,26 @@ fn sessions_that_are_not_continued_are_told_once() {
     }
 }
 
+/// What somebody recorded by hand under the name of an agent ends by itself.
+#[test]
+fn sessions_that_were_recorded_by_hand_are_not_told_as_not_continued() {
+    for (session, told) in [
+        ("elsewhere/session-1.jsonl", false),
+        (".gemini/tmp/46/chats/session-1.jsonl", true),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        write(path, session, GEMINI);
+        write(path, "bill.csv", "BilledCost,BillingCurrency,ChargePeriodStart,ServiceName\n");
+        let bill = "[[source]]\nname = \"bill\"\nkind = \"focus\"\npaths = [\"bill.csv\"]\n";
+        write(path, "finops.toml", &format!("[store]\nurl = \"sqlite:l.db\"\n{bill}"));
+        let recorded_by_hand = run(path, &[], &["record", session, "--name", "gemini-cli"]);
+        assert_eq!(recorded(&recorded_by_hand), [1, 0]);
+        let said = err(&run(path, &[], &["run"]));
+        assert_eq!(said.contains("are not read any more"), told, "{session}: {said}");
+    }
+}
+
 /// Who asks for a bill alone does not mean the sessions of whoever asks.
 #[test]
 fn settings_that_ask_for_a_bill_read_no_coding_agents() {

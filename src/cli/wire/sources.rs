@@ -173,25 +173,6 @@ pub fn configured(ctx: &Context<'_>) -> Result<Vec<FileSource>, CliError> {
     Ok(sources.into_iter().map(FileSource::of_files_only).collect())
 }
 
-/// The sources of coding agents that would be read if the settings named none. Where they name one, or one that may hold any record, they are
-/// chosen; where they name others alone, such as a bill, nothing says that sessions are left.
-#[must_use]
-pub fn unread(ctx: &Context<'_>) -> Vec<Label> {
-    let usual = SourceKind::AT_USUAL_PLACES;
-    let is_chosen = |source: &SourceConfig| source.kind.is_none_or(|kind| usual.contains(&kind));
-    if ctx.config.names_no_source() || ctx.config.sources.iter().any(is_chosen) {
-        return Vec::new();
-    }
-    let config = &ctx.config;
-    let files = config.sources.iter().map(|source| source.name.as_str());
-    let explorers = config.cost_explorers.iter().map(|bill| bill.name.as_str());
-    let athenas = config.athenas.iter().map(|bill| bill.name.as_str());
-    // A source of another kind may have the name of one.
-    let named: Vec<&str> = files.chain(explorers).chain(athenas).collect();
-    let formats = usual.iter().map(|kind| format(*kind).name());
-    formats.filter(|name| !named.contains(name)).map(Label::new).collect()
-}
-
 /// Where logs were looked for, where all sources are at their usual places and none of these holds a file.
 pub fn looked_in(ctx: &Context<'_>) -> Result<Option<String>, CliError> {
     let config = &ctx.config;
@@ -253,7 +234,7 @@ fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Result<Vec
 }
 
 /// Records of a later time are absurd. `--now` may lie in the past, to look at an earlier state: what happened since is no less plausible.
-fn latest(ctx: &Context<'_>) -> DateTime<Utc> {
+pub(super) fn latest(ctx: &Context<'_>) -> DateTime<Utc> {
     ctx.now.max(SystemClock.now()) + CLOCK_SKEW
 }
 
