@@ -159,7 +159,7 @@ impl Folders<'_> {
             FileFormat::GeminiCli => {
                 let mut places = self.places(&["GEMINI_CLI_HOME"], "~", ".gemini", &["tmp/*/chats"]);
                 let qwen = ["QWEN_RUNTIME_DIR", "QWEN_HOME"];
-                places.extend(self.places(&qwen, "~/.qwen", "", &["projects/*/chats"]));
+                places.extend(self.places(&qwen, "~/.qwen", "", &["projects/*/chats", "tmp/*/chats"]));
                 places
             }
             FileFormat::Pi => {
@@ -199,7 +199,9 @@ impl Folders<'_> {
                 self.places(&["COPILOT_HOME"], "~/.copilot", "", &inside)
             }
             FileFormat::KimiCli => {
-                let mut places = self.places(&["KIMI_SHARE_DIR"], "~/.kimi", "", &["sessions/*/*/wire.jsonl"]);
+                // Of subagents that work in the background nothing is in the session's own.
+                let cli = ["sessions/*/*/wire.jsonl", "sessions/*/*/subagents/*/wire.jsonl"];
+                let mut places = self.places(&["KIMI_SHARE_DIR"], "~/.kimi", "", &cli);
                 let code = ["sessions/*/*/agents/*/wire.jsonl"];
                 places.extend(self.places(&["KIMI_CODE_HOME"], "~/.kimi-code", "", &code));
                 places
