@@ -336,7 +336,11 @@ fn sessions_that_are_not_continued_are_told_once() {
     let agent = "[[source]]\nname = \"mine\"\nkind = \"codex\"\n";
     for (others, says) in [
         ("", true),
-        (agent, false),
+        (agent, true),
+        (
+            "[[source]]\nname = \"own\"\nkind = \"gemini-cli\"\npaths = [\"x\"]\n",
+            false,
+        ),
         ("[[source]]\nname = \"any\"\npaths = [\"x\"]\n", false),
         // One of another kind that goes by the name of an agent.
         (
@@ -379,7 +383,11 @@ fn sessions_that_were_recorded_by_hand_are_not_told_as_not_continued() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         write(path, session, GEMINI);
-        write(path, "bill.csv", "BilledCost,BillingCurrency,ChargePeriodStart,ServiceName\n");
+        write(
+            path,
+            "bill.csv",
+            "BilledCost,BillingCurrency,ChargePeriodStart,ServiceName\n",
+        );
         let bill = "[[source]]\nname = \"bill\"\nkind = \"focus\"\npaths = [\"bill.csv\"]\n";
         write(path, "finops.toml", &format!("[store]\nurl = \"sqlite:l.db\"\n{bill}"));
         let recorded_by_hand = run(path, &[], &["record", session, "--name", "gemini-cli"]);
