@@ -12,6 +12,8 @@ use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::ports::SourceError;
 
+use super::agents::copilot::store::STORE;
+use super::database;
 use super::discover::{Search, home};
 use super::editors::Homes;
 use super::others::Others;
@@ -195,7 +197,7 @@ impl Folders<'_> {
                 places
             }
             FileFormat::CopilotCli => {
-                let inside = ["session-state/*/events.jsonl"];
+                let inside = ["session-state/*/events.jsonl", STORE];
                 self.places(&["COPILOT_HOME"], "~/.copilot", "", &inside)
             }
             FileFormat::KimiCli => {
@@ -267,7 +269,9 @@ impl Place {
             };
             found = found.into_iter().flat_map(next).collect();
         }
-        found.retain(|path| !is_missing(path) && !databases::is_of_none(path));
+        // Earlier versions kept no calls in it.
+        let is_of_none = |path: &PathBuf| path.ends_with(STORE) && !database::are_in(path);
+        found.retain(|path| !is_missing(path) && !databases::is_of_none(path) && !is_of_none(path));
         found
     }
 }

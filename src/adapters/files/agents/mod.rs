@@ -3,7 +3,7 @@
 
 mod amp;
 mod cline;
-mod copilot;
+pub(super) mod copilot;
 pub(super) mod crush;
 mod droid;
 pub(super) mod goose;
