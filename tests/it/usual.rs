@@ -275,6 +275,7 @@ fn variables_of_the_agents_say_where_they_keep_their_sessions() {
         ("KIMI_CODE_HOME", at(".kimi-code"), 1),
         ("CLINE_DIR", at(".cline"), 1),
         ("CLINE_DATA_DIR", at(".cline/data"), 1),
+        ("CLINE_SESSION_DATA_DIR", at(".cline/data/sessions"), 1),
         ("FACTORY_HOME_OVERRIDE", at(""), 1),
         ("XDG_CONFIG_HOME", at(".config"), 1),
         ("XDG_DATA_HOME", at("data"), 6),

@@ -211,11 +211,18 @@ impl Folders<'_> {
             FileFormat::Goose => self.goose(),
             FileFormat::Crush => self.crush(),
             FileFormat::Cline => {
-                let inside = ["tasks/*/ui_messages.json", "sessions/*/*.messages.json"];
-                let mut places = match self.named(&["CLINE_DATA_DIR"], "") {
-                    (_, Some(_)) => self.places(&["CLINE_DATA_DIR"], "", "", &inside),
-                    _ => self.places(&["CLINE_DIR"], "~/.cline", "data", &inside),
+                // The folder of sessions may be another one.
+                let sessions = self.places(&["CLINE_SESSION_DATA_DIR"], "", "", &["*/*.messages.json"]);
+                let is_apart = sessions.iter().any(|place| place.named.is_some());
+                let inside: &[&str] = match is_apart {
+                    true => &["tasks/*/ui_messages.json"],
+                    false => &["tasks/*/ui_messages.json", "sessions/*/*.messages.json"],
                 };
+                let mut places = match self.named(&["CLINE_DATA_DIR"], "") {
+                    (_, Some(_)) => self.places(&["CLINE_DATA_DIR"], "", "", inside),
+                    _ => self.places(&["CLINE_DIR"], "~/.cline", "data", inside),
+                };
+                places.extend(sessions.into_iter().filter(|_| is_apart));
                 let homes = self.homes();
                 let folders = CLINES.iter().flat_map(|extension| homes.of_extension(extension));
                 places.extend(folders.map(|folder| Place {
