@@ -95,6 +95,9 @@ fn home(folder: &Path) {
         "[{\"type\":\"user\",\"message\":\"go\"}]",
     );
     write(folder, ".qwen/projects/-srv-shop/chats/s-2.jsonl", QWEN);
+    // Of 2025.
+    let old = GEMINI.replace("\"type\":\"gemini\"", "\"type\":\"qwen\"");
+    write(folder, ".qwen/tmp/46/chats/session-2.json", &old);
     write(folder, ".pi/agent/sessions/--srv-shop--/a.jsonl", PI);
     write(
         folder,
@@ -103,6 +106,9 @@ fn home(folder: &Path) {
     );
     write(folder, ".copilot/session-state/4/events.jsonl", COPILOT);
     write(folder, ".kimi/sessions/ab/5/wire.jsonl", KIMI);
+    // A subagent in the background.
+    let background = KIMI.replace("chatcmpl-1", "chatcmpl-2");
+    write(folder, ".kimi/sessions/ab/5/subagents/a1/wire.jsonl", &background);
     write(
         folder,
         ".kimi/sessions/ab/5/context.jsonl",
@@ -176,7 +182,7 @@ fn all_agents_of_a_home_are_found_and_nothing_is_said_of_those_that_are_not_ther
     write(path, ".pi/agent/sessions/--srv-shop--/a.jsonl", PI);
     assert_eq!(recorded(&run(path, &[], &["record"])), [1, 0]);
     home(path);
-    assert_eq!(recorded(&run(path, &[], &["record"])), [15, 0]);
+    assert_eq!(recorded(&run(path, &[], &["record"])), [17, 0]);
     assert_eq!(recorded(&run(path, &[], &["record"])), [0, 0]);
     let report = json(&run(path, &[], &["report", "--by", "source"]));
     let calls = |row: &serde_json::Value| {
@@ -193,9 +199,9 @@ fn all_agents_of_a_home_are_found_and_nothing_is_said_of_those_that_are_not_ther
         ("copilot-cli", 1),
         ("crush", 1),
         ("droid", 1),
-        ("gemini-cli", 2),
+        ("gemini-cli", 3),
         ("goose", 1),
-        ("kimi-cli", 2),
+        ("kimi-cli", 3),
         ("opencode", 3),
         ("pi", 1),
     ];
@@ -223,7 +229,7 @@ fn all_agents_of_a_home_are_found_and_nothing_is_said_of_those_that_are_not_ther
     // What is named, or was recorded by a source of one's own, is the same.
     for place in [
         ".gemini/tmp/46/chats",
-        ".qwen/projects",
+        ".qwen",
         ".pi",
         ".copilot/session-state",
         ".kimi/sessions",
@@ -260,15 +266,16 @@ fn variables_of_the_agents_say_where_they_keep_their_sessions() {
     let at = |name: &str| other.join(name);
     for (variable, place, calls) in [
         ("GEMINI_CLI_HOME", at(""), 1),
-        ("QWEN_HOME", at(".qwen"), 1),
-        ("QWEN_RUNTIME_DIR", at(".qwen"), 1),
+        ("QWEN_HOME", at(".qwen"), 2),
+        ("QWEN_RUNTIME_DIR", at(".qwen"), 2),
         ("PI_CODING_AGENT_DIR", at(".pi/agent"), 1),
         ("PI_CODING_AGENT_SESSION_DIR", at(".pi/agent/sessions"), 1),
         ("COPILOT_HOME", at(".copilot"), 1),
-        ("KIMI_SHARE_DIR", at(".kimi"), 1),
+        ("KIMI_SHARE_DIR", at(".kimi"), 2),
         ("KIMI_CODE_HOME", at(".kimi-code"), 1),
         ("CLINE_DIR", at(".cline"), 1),
         ("CLINE_DATA_DIR", at(".cline/data"), 1),
+        ("CLINE_SESSION_DATA_DIR", at(".cline/data/sessions"), 1),
         ("FACTORY_HOME_OVERRIDE", at(""), 1),
         ("XDG_CONFIG_HOME", at(".config"), 1),
         ("XDG_DATA_HOME", at("data"), 6),
@@ -302,7 +309,7 @@ fn the_first_settings_read_all_agents_and_need_no_paths() {
         "{}",
         out(&check)
     );
-    assert_eq!(recorded(&run(path, &[], &["record"])), [16, 0]);
+    assert_eq!(recorded(&run(path, &[], &["record"])), [18, 0]);
     // Those that one has not are passed over in silence.
     for gone in [
         ".gemini",
@@ -330,7 +337,11 @@ fn sessions_that_are_not_continued_are_told_once() {
     let agent = "[[source]]\nname = \"mine\"\nkind = \"codex\"\n";
     for (others, says) in [
         ("", true),
-        (agent, false),
+        (agent, true),
+        (
+            "[[source]]\nname = \"own\"\nkind = \"gemini-cli\"\npaths = [\"x\"]\n",
+            false,
+        ),
         ("[[source]]\nname = \"any\"\npaths = [\"x\"]\n", false),
         // One of another kind that goes by the name of an agent.
         (

@@ -44,7 +44,7 @@ pub(super) fn are_in(path: &Path) -> bool {
 
 /// Opens a database to be read. Where all of it is in its file nothing is made beside it. SQLite alone opens it: if it is open in this process
 /// already, as a ledger is, whoever else closed it would give up the locks that are held.
-fn open(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let mut journal = path.as_os_str().to_owned();
     journal.push("-journal");
     let is_whole = !has_log(path) && !Path::new(&journal).exists();
@@ -244,6 +244,7 @@ impl Run<'_> {
                 Store::Goose => self.goose(conn, name, &span)?,
                 Store::Crush => self.crush(conn, name, &span)?,
                 Store::Openclaw => self.openclaw(conn, name, &span)?,
+                Store::Copilot => self.copilot(conn, name, &span)?,
             };
             newest = newest.max(look.newest);
             answering = answering.min(look.answering);

@@ -105,13 +105,15 @@ struct Used<'a> {
 }
 
 impl Used<'_> {
-    fn counts(&self) -> Result<Counts, Fault> {
+    /// Thoughts stand beside the output. Of Qwen Code, which asks many, the total tells whether they do.
+    fn counts(&self, of_qwen: bool) -> Result<Counts, Fault> {
         let thoughts = self.thoughts.count("tokens.thoughts")?;
+        let beside = if of_qwen { 0 } else { thoughts };
         Ok(Counts {
             input: self.input.count("tokens.input")?,
             read: self.cached.count("tokens.cached")?,
             beside: self.tool.count("tokens.tool")?,
-            output: self.output.count("tokens.output")?.saturating_add(thoughts),
+            output: self.output.count("tokens.output")?.saturating_add(beside),
             reasoning: thoughts,
             total: self.total.count("tokens.total")?,
             ..Counts::default()
@@ -199,19 +201,23 @@ impl LineFormat for GeminiCli {
 }
 
 impl GeminiCli {
-    /// A message of Gemini CLI, which is written again when its tools have run.
+    /// A message of Gemini CLI, or of Qwen Code while its sessions were of the same form. It is written again when its tools have run.
     fn message(&self, line: &Line<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-        if line.r#type.str() != "gemini" {
-            return Ok(());
-        }
+        let of_qwen = match line.r#type.str() {
+            "gemini" => false,
+            "qwen" => true,
+            _ => return Ok(()),
+        };
         for tool in line
             .tool_calls
             .iter()
             .flatten()
             .filter(|tool| ASKING.contains(&tool.name.str()))
         {
-            out.warnings
-                .push("searches and fetches of Gemini CLI: what the model that they ask used is in no session file: coverage gap");
+            out.warnings.push(match of_qwen {
+                true => "searches and fetches of Qwen Code: what the model that they ask used is in no session file: coverage gap",
+                false => "searches and fetches of Gemini CLI: what the model that they ask used is in no session file: coverage gap",
+            });
             let id = EventId::of(&[b"gemini-cli-tool", tool.id.str().as_bytes()]);
             out.excluded_once.push(("calls_without_usage", id));
         }
@@ -219,15 +225,20 @@ impl GeminiCli {
         if id.is_empty() {
             return Err(Fault::field("id", "missing"));
         }
-        let id = EventId::of(&[b"gemini-cli", id.as_bytes()]);
+        let whose: &[u8] = if of_qwen { b"qwen-code" } else { b"gemini-cli" };
+        let id = EventId::of(&[whose, id.as_bytes()]);
         let Some(used) = &line.tokens else {
             // It may be written again with them.
             out.unended.push(id);
             return Ok(());
         };
-        let mut event = call(line, id, (&line.model, |_| "google"), number, context, out)?;
+        let (sold_by, emitter): (fn(&str) -> &'static str, _) = match of_qwen {
+            true => (of_qwen_code, "Qwen Code"),
+            false => (|_| "google", "Gemini CLI"),
+        };
+        let mut event = call(line, id, (&line.model, sold_by), number, context, out)?;
         event.session = context.label(&Scalar::Text(self.session.as_str().into()), "sessionId")?;
-        event.tokens = used.counts()?.tokens(Input::Includes, "Gemini CLI", out);
+        event.tokens = used.counts(of_qwen)?.tokens(Input::Includes, emitter, out);
         out.tell_empty(&event);
         out.events.push(event);
         Ok(())

@@ -5,7 +5,7 @@ mod gateway;
 mod spelling;
 
 pub(super) use claude::behind_claude_code;
-pub(super) use gateway::{around, behind_gateway};
+pub(super) use gateway::{around, behind_gateway, is_host};
 pub(super) use spelling::{Sellers, is_known, known, named, told};
 
 /// Seller and model of a name as frameworks are given it: `openai:gpt-4o`.

@@ -13,11 +13,18 @@ pub(super) enum Store {
     Crush,
     /// Its sessions are pi's.
     Openclaw,
+    Copilot,
 }
 
 impl Store {
     /// All of them.
-    pub const ALL: [Store; 4] = [Store::Messages, Store::Goose, Store::Crush, Store::Openclaw];
+    pub const ALL: [Store; 5] = [
+        Store::Messages,
+        Store::Goose,
+        Store::Crush,
+        Store::Openclaw,
+        Store::Copilot,
+    ];
 
     /// The one that has such tables.
     pub fn of(conn: &Connection) -> rusqlite::Result<Option<Store>> {
@@ -41,6 +48,7 @@ impl Store {
             Store::Goose => FileFormat::Goose,
             Store::Crush => FileFormat::Crush,
             Store::Openclaw => FileFormat::Pi,
+            Store::Copilot => FileFormat::CopilotCli,
         }
     }
 
@@ -50,6 +58,7 @@ impl Store {
             Store::Messages => "message",
             Store::Goose | Store::Crush => "sessions",
             Store::Openclaw => "transcript_events",
+            Store::Copilot => agents::copilot::store::TABLE,
         }
     }
 
@@ -58,6 +67,7 @@ impl Store {
         match self {
             Store::Messages | Store::Goose | Store::Crush => "id",
             Store::Openclaw => agents::openclaw::ID,
+            Store::Copilot => agents::copilot::store::ID,
         }
     }
 
@@ -68,6 +78,7 @@ impl Store {
             Store::Goose => &agents::goose::COLUMNS,
             Store::Crush => &agents::crush::COLUMNS,
             Store::Openclaw => &agents::openclaw::COLUMNS,
+            Store::Copilot => &agents::copilot::store::COLUMNS,
         }
     }
 
@@ -78,6 +89,7 @@ impl Store {
             Store::Goose => agents::goose::ROWS,
             Store::Crush => agents::crush::ROWS,
             Store::Openclaw => agents::openclaw::ROWS,
+            Store::Copilot => agents::copilot::store::ROWS,
         }
     }
 }

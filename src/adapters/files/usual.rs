@@ -12,6 +12,8 @@ use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::ports::SourceError;
 
+use super::agents::copilot::store::STORE;
+use super::database;
 use super::discover::{Search, home};
 use super::editors::Homes;
 use super::others::Others;
@@ -159,7 +161,7 @@ impl Folders<'_> {
             FileFormat::GeminiCli => {
                 let mut places = self.places(&["GEMINI_CLI_HOME"], "~", ".gemini", &["tmp/*/chats"]);
                 let qwen = ["QWEN_RUNTIME_DIR", "QWEN_HOME"];
-                places.extend(self.places(&qwen, "~/.qwen", "", &["projects/*/chats"]));
+                places.extend(self.places(&qwen, "~/.qwen", "", &["projects/*/chats", "tmp/*/chats"]));
                 places
             }
             FileFormat::Pi => {
@@ -195,11 +197,13 @@ impl Folders<'_> {
                 places
             }
             FileFormat::CopilotCli => {
-                let inside = ["session-state/*/events.jsonl"];
+                let inside = ["session-state/*/events.jsonl", STORE];
                 self.places(&["COPILOT_HOME"], "~/.copilot", "", &inside)
             }
             FileFormat::KimiCli => {
-                let mut places = self.places(&["KIMI_SHARE_DIR"], "~/.kimi", "", &["sessions/*/*/wire.jsonl"]);
+                // Of subagents that work in the background nothing is in the session's own.
+                let cli = ["sessions/*/*/wire.jsonl", "sessions/*/*/subagents/*/wire.jsonl"];
+                let mut places = self.places(&["KIMI_SHARE_DIR"], "~/.kimi", "", &cli);
                 let code = ["sessions/*/*/agents/*/wire.jsonl"];
                 places.extend(self.places(&["KIMI_CODE_HOME"], "~/.kimi-code", "", &code));
                 places
@@ -207,11 +211,18 @@ impl Folders<'_> {
             FileFormat::Goose => self.goose(),
             FileFormat::Crush => self.crush(),
             FileFormat::Cline => {
-                let inside = ["tasks/*/ui_messages.json", "sessions/*/*.messages.json"];
-                let mut places = match self.named(&["CLINE_DATA_DIR"], "") {
-                    (_, Some(_)) => self.places(&["CLINE_DATA_DIR"], "", "", &inside),
-                    _ => self.places(&["CLINE_DIR"], "~/.cline", "data", &inside),
+                // The folder of sessions may be another one.
+                let sessions = self.places(&["CLINE_SESSION_DATA_DIR"], "", "", &["*/*.messages.json"]);
+                let is_apart = sessions.iter().any(|place| place.named.is_some());
+                let inside: &[&str] = match is_apart {
+                    true => &["tasks/*/ui_messages.json"],
+                    false => &["tasks/*/ui_messages.json", "sessions/*/*.messages.json"],
                 };
+                let mut places = match self.named(&["CLINE_DATA_DIR"], "") {
+                    (_, Some(_)) => self.places(&["CLINE_DATA_DIR"], "", "", inside),
+                    _ => self.places(&["CLINE_DIR"], "~/.cline", "data", inside),
+                };
+                places.extend(sessions.into_iter().filter(|_| is_apart));
                 let homes = self.homes();
                 let folders = CLINES.iter().flat_map(|extension| homes.of_extension(extension));
                 places.extend(folders.map(|folder| Place {
@@ -265,7 +276,9 @@ impl Place {
             };
             found = found.into_iter().flat_map(next).collect();
         }
-        found.retain(|path| !is_missing(path) && !databases::is_of_none(path));
+        // Earlier versions kept no calls in it.
+        let is_of_none = |path: &PathBuf| path.ends_with(STORE) && !database::are_in(path);
+        found.retain(|path| !is_missing(path) && !databases::is_of_none(path) && !is_of_none(path));
         found
     }
 }

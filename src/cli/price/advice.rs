@@ -96,7 +96,7 @@ impl Advisor {
     pub fn advice(&self, m: &Missing) -> Advice {
         let say = match m.reason {
             Some(UnpricedReason::UnknownModel) if lacks_provider(m) => {
-                "its records name no provider: set it at the source (`defaults` of the `[[source]]`)"
+                "its records name no provider: set it at the source (`defaults` of the `[[source]]`; without settings `finops init` writes those of all agents)"
             }
             Some(UnpricedReason::UnknownModel) => {
                 "no price book knows it; write its price, or map it: `[[price_map]]` with `model`, or `free = true` for your own machines"
@@ -110,7 +110,7 @@ impl Advisor {
                 "a kind of token, unit or request has no rate in the books; write all of its prices"
             }
             Some(UnpricedReason::ModelMissing) => {
-                "its records name no model: set it at the source (`defaults` of the `[[source]]`)"
+                "its records name no model: set it at the source (`defaults` of the `[[source]]`; without settings `finops init` writes those of all agents)"
             }
             Some(UnpricedReason::UsageIncomplete) => {
                 "its records do not say all that is paid for (tokens read from the cache; seconds, pictures, pages): no price would be honest"

@@ -6,17 +6,15 @@ use super::env;
 use super::sources::{format, latest};
 use crate::adapters::files::FileSource;
 use crate::cli::Context;
-use crate::config::{SourceConfig, SourceKind};
+use crate::config::SourceKind;
 use crate::domain::label::Label;
 use crate::engine::unread::Unread;
 
-/// The sources of coding agents that would be read if the settings named none. Where they name one, or one that may hold any record, they are
-/// chosen; where they name others alone, such as a bill, nothing says that sessions are left.
+/// The sources of coding agents that would be read if the settings named none, and that they do not name. A source that may hold any record may
+/// hold theirs.
 #[must_use]
 pub fn unread(ctx: &Context<'_>) -> Vec<Unread> {
-    let usual = SourceKind::AT_USUAL_PLACES;
-    let is_chosen = |source: &SourceConfig| source.kind.is_none_or(|kind| usual.contains(&kind));
-    if ctx.config.names_no_source() || ctx.config.sources.iter().any(is_chosen) {
+    if ctx.config.names_no_source() || ctx.config.sources.iter().any(|source| source.kind.is_none()) {
         return Vec::new();
     }
     let config = &ctx.config;
@@ -25,7 +23,9 @@ pub fn unread(ctx: &Context<'_>) -> Vec<Unread> {
     let athenas = config.athenas.iter().map(|bill| bill.name.as_str());
     // A source of another kind may have the name of one.
     let named: Vec<&str> = files.chain(explorers).chain(athenas).collect();
-    let kinds = usual.into_iter().filter(|kind| !named.contains(&format(*kind).name()));
+    let is_chosen = |kind: &SourceKind| config.sources.iter().any(|source| source.kind == Some(*kind));
+    let usual = SourceKind::AT_USUAL_PLACES.into_iter();
+    let kinds = usual.filter(|kind| !is_chosen(kind) && !named.contains(&format(*kind).name()));
     kinds.map(|kind| of_agent(ctx, kind)).collect()
 }
 

@@ -320,6 +320,45 @@ fn a_status_of_kimi_cli_that_tells_tokens_is_a_call() {
     assert_eq!(names(&call), ["", "", "", ""], "the settings may tell");
 }
 
+/// A subagent in the foreground is told by the session, too, one in the background by its own file alone.
+#[test]
+fn a_subagent_of_kimi_cli_counts_once_in_the_session_and_in_its_own_file() {
+    let status = |at: &str, id: &str| {
+        let used = r#"{"input_other": 6000, "output": 204, "input_cache_read": 0, "input_cache_creation": 0}"#;
+        let payload = format!(r#"{{"token_usage": {used}, "message_id": {id}}}"#);
+        (
+            at.to_owned(),
+            format!(r#"{{"type": "StatusUpdate", "payload": {payload}}}"#),
+        )
+    };
+    let own = |(at, message): (String, String)| format!(r#"{{"timestamp": {at}, "message": {message}}}"#) + "\n";
+    let forwarded = |(at, event): (String, String)| {
+        let payload = format!(r#"{{"agent_id": "a1", "subagent_type": "coder", "event": {event}}}"#);
+        format!(r#"{{"timestamp": {at}, "message": {{"type": "SubagentEvent", "payload": {payload}}}}}"#) + "\n"
+    };
+    let begin = r#"{"type": "metadata", "protocol_version": "1.9"}"#.to_owned() + "\n";
+    let session = [
+        begin.clone(),
+        forwarded(status("1792483202.251", "\"chatcmpl-1\"")),
+        forwarded(status("1792483203.251", "null")),
+    ];
+    let subagent = [
+        begin,
+        own(status("1792483202.25", "\"chatcmpl-1\"")),
+        own(status("1792483203.25", "null")),
+        own(status("1792483204.25", "\"chatcmpl-2\"")),
+    ];
+    let files = [
+        ("s/wire.jsonl", &*session.concat()),
+        ("s/subagents/a1/wire.jsonl", &*subagent.concat()),
+    ];
+    let kept = fresh(&files);
+    assert_eq!(counts(&kept).len(), 3);
+    assert_eq!(kept.excluded.get("calls_without_usage"), Some(&1));
+    let told = |about: &String| about.contains("subagents without an id");
+    assert!(kept.warnings.keys().any(told), "{:?}", kept.warnings);
+}
+
 #[test]
 fn a_usage_record_of_kimi_code_is_a_call_of_the_model_that_its_name_means() {
     let used = r#""usage":{"inputOther":6000,"output":201,"inputCacheRead":4001,"inputCacheCreation":3}"#;

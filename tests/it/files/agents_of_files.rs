@@ -331,6 +331,18 @@ fn an_answer_of_a_session_of_cline_counts_once_in_forks_and_when_it_is_compacted
         "the sum of an older task"
     );
 
+    // Other agents' programs, whose own sessions tell the same calls.
+    for (number, agent) in ["claude-code", "openai-codex-cli", "opencode"].into_iter().enumerate() {
+        let asked = format!(r#"{{"id":"m","provider":"{agent}"}}"#);
+        let told = answer(&format!("msg_{number}"), 3, &asked, METRICS);
+        let kept = fresh(&[("s-3.messages.json", &session("s-3", "lead", &[told]))]);
+        assert_eq!(
+            (kept.calls.len(), kept.excluded.get("parts_of_results")),
+            (0, Some(&1)),
+            "{agent}"
+        );
+    }
+
     let own = answer(
         "msg_d",
         5,

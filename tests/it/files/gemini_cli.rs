@@ -156,6 +156,32 @@ fn an_answer_of_qwen_code_counts_once_and_is_no_line_of_claude_codes() {
     assert_eq!(counts(&kept), [[10, 0, 2, 0]]);
 }
 
+/// Its total says whether thoughts stand beside the output, which depends on whom it asked.
+#[test]
+fn a_message_of_qwen_code_of_2025_is_of_whoever_makes_its_model() {
+    let said = |id: &str, model: &str, tokens: &str| {
+        format!(
+            r#"{{"id":"{id}","timestamp":"2025-11-20T08:00:02.000Z","type":"qwen","content":"","model":"{model}","tokens":{{{tokens}}}}}"#
+        )
+    };
+    let within = r#""input":10001,"output":51,"cached":4001,"thoughts":21,"tool":0,"total":10052"#;
+    let beside = r#""input":10003,"output":53,"cached":4003,"thoughts":23,"tool":0,"total":10079"#;
+    let messages = [said("q-1", "qwen3-coder-plus", within), said("q-2", "mine", beside)].join(",");
+    let text = format!(
+        r#"{{"sessionId":"s-1","projectHash":"46","startTime":"2025-11-20T08:00:00.000Z","messages":[{messages}]}}"#
+    );
+    let mut kept = Kept::default();
+    read(&mut kept, &[("session-1.json", &text)]);
+    assert_eq!(counts(&kept), [[6000, 4001, 51, 21], [6000, 4003, 76, 23]]);
+    let mut sold: Vec<[&str; 3]> = kept
+        .calls
+        .values()
+        .map(|call| [call.provider(), call.model(), call.session].map(|label| label.as_str()))
+        .collect();
+    sold.sort_unstable();
+    assert_eq!(sold, [["", "mine", "s-1"], ["dashscope", "qwen3-coder-plus", "s-1"]]);
+}
+
 #[test]
 fn what_stands_behind_a_session_in_one_file_is_read_too() {
     let claude = r#"{"parentUuid":"u-0","isSidechain":false,"message":{"id":"msg_1","role":"assistant","model":"claude-sonnet-4-6","content":[],"stop_reason":"end_turn","usage":{"input_tokens":12,"output_tokens":20}},"requestId":"req_1","type":"assistant","uuid":"u-1","timestamp":"2026-10-20T08:15:04.120Z","cwd":"/srv/shop","sessionId":"s-9","version":"2.1.197"}"#;

@@ -1,7 +1,8 @@
 //! Session files of GitHub Copilot CLI (`events.jsonl`). Input includes cached tokens; thoughts are within the output. Identity is the
 //! response id that the provider gave. What a call costs at GitHub is told in its own requests, not in money. Versions that write no record of
-//! each call tell what all used when they end.
+//! each call tell what all used when they end. The store beside tells each call of sessions whose file tells none.
 
+pub(in super::super) mod store;
 mod sums;
 
 use std::collections::BTreeSet;
@@ -35,6 +36,8 @@ pub(in super::super) struct Copilot {
     at: State,
     /// Answers whose usage the end of the process may tell.
     waiting: BTreeSet<EventId>,
+    /// Whether the store beside tells the calls of the session, once looked for.
+    by_store: Option<bool>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -283,7 +286,12 @@ impl Copilot {
         if let Some(sums) = &mut self.at.sums {
             sums.answer(message.output_tokens.count("data.outputTokens")?);
         }
-        if !self.at.records {
+        let session = &self.at.session;
+        if !self.at.records
+            && !*self
+                .by_store
+                .get_or_insert_with(|| store::counts_instead(session, context, out))
+        {
             out.unended.push(id);
             self.waiting.insert(id);
         }
@@ -313,8 +321,16 @@ impl Copilot {
         let waiting = std::mem::take(&mut self.waiting);
         out.unended.retain(|id| !waiting.contains(id));
         out.ended.extend(waiting);
+        let session = &self.at.session;
+        let by_store = *self
+            .by_store
+            .get_or_insert_with(|| store::counts_instead(session, context, out));
         for (name, used) in sums.end(&told, self.at.records) {
             let id = EventId::of(&[b"copilot-cli-end", line.id.str().as_bytes(), name.as_bytes()]);
+            if by_store {
+                out.excluded_once.push(("parts_of_results", id));
+                continue;
+            }
             let model = context.label(&Scalar::Text(name.into()), "data.modelMetrics")?;
             let mut event = UsageEvent::new(id, at, context.labels.get(GITHUB), model);
             let counts = Counts {

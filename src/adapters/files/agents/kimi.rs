@@ -1,8 +1,10 @@
 //! Session files of Kimi CLI and of Kimi Code (`wire.jsonl`). Input excludes cached tokens; thoughts are within the output. Identity is the
 //! response id that the provider gave, at Kimi Code time, model and tokens. Kimi CLI's name neither model nor provider nor folder: the settings
-//! may. Kimi Code's have the name that the settings give a model, and what that is stands in the request before.
+//! may. Kimi Code's have the name that the settings give a model, and what that is stands in the request before. What a subagent of Kimi CLI
+//! asks for is in a file of its own, and in that of the session, too, unless it works in the background.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,11 @@ use super::super::line::{Context, Fault, LineFormat, Output};
 use super::super::object;
 use super::super::scalar::Scalar;
 use super::{by_content, seller, without_tokens};
+
+/// Where the files of a session's subagents lie.
+const SUBAGENTS: &str = "subagents";
+
+const OF_SUBAGENT: &str = "calls of Kimi CLI's subagents without an id, which the session may tell, too: those of the background are a coverage gap";
 
 /// Models that one session names.
 const MODELS: usize = 64;
@@ -202,6 +209,12 @@ impl Kimi {
     }
 }
 
+/// Whether a file is one of a subagent.
+fn is_of_subagent(file: &Path) -> bool {
+    let folder = file.parent().and_then(Path::parent);
+    folder.is_some_and(|folder| folder.ends_with(SUBAGENTS))
+}
+
 fn of_cli(
     at: DateTime<Utc>,
     id: &Scalar<'_>,
@@ -212,6 +225,13 @@ fn of_cli(
 ) -> Result<(), Fault> {
     let counts = used.counts()?;
     let id = match id.str() {
+        // Each file has a time of its own for the same call.
+        "" if is_of_subagent(&context.file) => {
+            let id = by_content("kimi-cli-subagent", [at, at], "", &counts);
+            out.warnings.push(OF_SUBAGENT);
+            out.excluded_once.push(("calls_without_usage", id));
+            return Ok(());
+        }
         "" => by_content("kimi-cli", [at, at], "", &counts),
         id => context.response(id.as_bytes()),
     };

@@ -3,7 +3,7 @@
 
 mod amp;
 mod cline;
-mod copilot;
+pub(super) mod copilot;
 pub(super) mod crush;
 mod droid;
 pub(super) mod goose;
@@ -31,15 +31,33 @@ pub(super) use kimi::Kimi;
 pub(super) use opencode::{Opencode, Row};
 pub(super) use pi::Pi;
 
-/// Who sell models of others under the makers' names, and at prices of their own.
-const RESELLERS: [&str; 7] = [
+/// Who sell models of others under the makers' names, and at prices of their own, beside those that [`seller::is_host`] knows. Of those who
+/// hand requests on to a maker, also with a key of one's own for that, the model tells.
+const RESELLERS: [&str; 24] = [
+    "anyapi",
+    "auriko",
+    "databricks",
+    "digitalocean",
+    "freemodel",
+    "frogbot",
     "github-copilot",
     "github-models",
-    "opencode",
+    "gitlab",
+    "gmicloud",
+    "huggingface",
     "kilo",
+    "nearai",
+    "neon",
+    "opencode",
+    "orcarouter",
+    "perplexity-agent",
+    "qihang-ai",
+    "sap-ai-core",
+    "snowflake-cortex",
     "vercel",
     "vercel-ai-gateway",
-    "huggingface",
+    "vivgrid",
+    "xpersona",
 ];
 
 /// Names of models.dev's that are sellers' whatever the model is called.
@@ -67,7 +85,7 @@ fn seller<'a>(provider: &'a str, model: &str) -> &'a str {
         "google-gemini-cli" | "google-antigravity" => "google",
         "kimi-coding" | "kimi-for-coding" => "moonshot",
         "zai-coding-plan" => "zai",
-        own if RESELLERS.contains(&own) || OF_MODELS_DEV.contains(&own) => seller::named(own),
+        own if RESELLERS.contains(&own) || seller::is_host(own) || OF_MODELS_DEV.contains(&own) => seller::named(own),
         known if !known.is_empty() && seller::is_known(known) => seller::named(known),
         own => seller::named(seller::behind_gateway(own, model)),
     }
@@ -142,6 +160,12 @@ mod tests {
             ("lmstudio", "glm-4.6", "lmstudio"),
             // At prices of their own.
             ("deepinfra", "glm-4.6", "deepinfra"),
+            ("venice", "claude-sonnet-4-6", "venice"),
+            ("poe", "anthropic/claude-sonnet-4.6", "poe"),
+            ("requesty", "anthropic/claude-sonnet-4-6", "requesty"),
+            ("sap-ai-core", "anthropic--claude-4.6-sonnet", "sap-ai-core"),
+            // With whose key is not told.
+            ("cloudflare-ai-gateway", "anthropic/claude-sonnet-4-6", "anthropic"),
             ("zhipuai", "glm-4.6", "zhipuai"),
             ("opencode-go", "kimi-k2", "opencode-go"),
             ("my-proxy", "mine", "my-proxy"),

@@ -5,10 +5,10 @@ use super::{by_maker, by_model, named};
 /// Who sells what is asked of a provider of this name, which is none that is known: the name of the model tells, and the maker that a gateway
 /// may write before it does not. Where that tells nothing the gateway does.
 pub(in super::super) fn behind_gateway<'a>(gateway: &'a str, model: &str) -> &'a str {
-    let is_host = [gateway, named(gateway)].iter().any(|name| HOSTS.contains(name));
+    let sells = [gateway, named(gateway)].into_iter().any(is_host);
     let maker = match model.rsplit_once('/') {
         Some((_, name)) => by_model(name),
-        None if is_host => by_model(model),
+        None if sells || PROGRAMS.contains(&gateway) => by_model(model),
         None => by_maker(model),
     };
     match maker {
@@ -17,13 +17,18 @@ pub(in super::super) fn behind_gateway<'a>(gateway: &'a str, model: &str) -> &'a
     }
 }
 
+/// Whether somebody of this name sells models of others at prices of their own, where it is a name of models.dev and none of one's own settings.
+pub(in super::super) fn is_host(name: &str) -> bool {
+    HOSTS.contains(&name)
+}
+
 /// The seller that a log names around an answer: one that is known to sell. Of words for none, of libraries and of one's own the name of the
 /// model tells more.
 pub(in super::super) fn around(name: &str) -> &str {
     let lower = name.to_lowercase();
     let sells = |hosts: &[&str]| hosts.contains(&lower.as_str()) || hosts.contains(&lower.replace('_', "-").as_str());
     match super::known(name) {
-        "" if sells(&HOSTS) || sells(&CLOUDS) => super::named(name),
+        "" if sells(&HOSTS) || sells(&PROGRAMS) || sells(&CLOUDS) => super::named(name),
         known => known,
     }
 }
@@ -49,9 +54,9 @@ const CLOUDS: [&str; 17] = [
     "wandb",
 ];
 
-/// Who sell models with open weights at prices of their own, or those of a maker at those of another country, and programs that run them on a
-/// machine of one's own. Most are names of models.dev.
-const HOSTS: [&str; 61] = [
+/// Who sell models with open weights at prices of their own, some of them those of all makers, too, or those of a maker at those of another
+/// country. Most are names of models.dev.
+const HOSTS: [&str; 47] = [
     "302ai",
     "abacus",
     "aihubmix",
@@ -68,21 +73,10 @@ const HOSTS: [&str; 61] = [
     "iflowcn",
     "inference",
     "io-net",
-    "jan",
     "jiekou",
-    "koboldcpp",
     "lambda",
-    "llama-cpp",
-    "llama.cpp",
-    "llamacpp",
-    "lm-studio",
-    "lmstudio",
-    "local",
-    "localai",
-    "localhost",
     "minimax-cn",
     "minimax-cn-coding-plan",
-    "mlx",
     "moark",
     "modelscope",
     "moonshotai-cn",
@@ -92,7 +86,6 @@ const HOSTS: [&str; 61] = [
     "novita-ai",
     "nscale",
     "nvidia",
-    "ollama",
     "ollama-cloud",
     "opencode-go",
     "ovhcloud",
@@ -101,18 +94,34 @@ const HOSTS: [&str; 61] = [
     "requesty",
     "sambanova",
     "scaleway",
-    "sglang",
     "siliconflow",
     "siliconflow-cn",
     "stackit",
     "synthetic",
     "venice",
-    "vllm",
     "volcengine",
     "wandb",
     "zenmux",
     "zhipuai",
     "zhipuai-coding-plan",
+];
+
+/// Programs that run models with open weights on a machine of one's own.
+const PROGRAMS: [&str; 14] = [
+    "jan",
+    "koboldcpp",
+    "llama-cpp",
+    "llama.cpp",
+    "llamacpp",
+    "lm-studio",
+    "lmstudio",
+    "local",
+    "localai",
+    "localhost",
+    "mlx",
+    "ollama",
+    "sglang",
+    "vllm",
 ];
 
 #[cfg(test)]

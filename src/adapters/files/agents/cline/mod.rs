@@ -84,6 +84,9 @@ struct Request<'a> {
     cancel_reason: Scalar<'a>,
 }
 
+/// Providers that are other agents' programs, whose own sessions tell the same calls.
+const AGENTS: [&str; 3] = ["claude-code", "openai-codex-cli", "opencode"];
+
 /// Providers of Cline whose input count includes what was read from the cache.
 const INCLUDING: [&str; 12] = [
     "doubao",
@@ -209,8 +212,7 @@ impl Cline {
             Some(here) => here,
             None => beside.model(at.timestamp_millis()),
         };
-        if provider == "claude-code" {
-            // Its own logs tell this call.
+        if AGENTS.contains(&provider) {
             out.excluded_once.push(("parts_of_results", id));
             return Ok(());
         }

@@ -13,7 +13,7 @@ use super::super::super::object;
 use super::super::super::scalar::{Scalar, reported};
 use super::super::super::value::Value;
 use super::super::{without_tokens, written};
-use super::{Cline, Line, paid, plain};
+use super::{AGENTS, Cline, Line, paid, plain};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -96,8 +96,8 @@ impl Cline {
             "" => return Err(Fault::field("messages.id", "missing")),
             id => EventId::of(&[b"cline-message", format!("{id} {}", at.timestamp_millis()).as_bytes()]),
         };
-        // The sum of a task of an older version with which the session begins; calls that Claude Code's own logs tell.
-        if provider == "unknown" || provider == "claude-code" {
+        // The sum of a task of an older version with which the session begins; calls that other agents' own sessions tell.
+        if provider == "unknown" || AGENTS.contains(&provider) {
             out.excluded_once.push(("parts_of_results", id));
             return Ok(());
         }
