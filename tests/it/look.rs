@@ -328,7 +328,7 @@ fn what_a_report_of_files_lacks_is_told_in_words_that_are_true_of_it() {
     let (code, rows, told) = report(&["cut.csv.gz", "bill.csv"]);
     assert_eq!((code, rows.lines().count()), (2, 1), "{rows}");
     insta::assert_snapshot!(told, @r"
-    warning: no bill is told, since a file of theirs cannot be read, such as `cut.csv.gz`; a report without that file tells the others (1 time)
+    warning: no bill is told, since a file of theirs cannot be read; a report without that file tells the others (1 time)
     rejected: cut.csv.gz: cannot be read: incomplete deflate stream
     hint: `finops --store memory: record PATH --rejects FILE` keeps all of them
     warning: what is told above as not usable is missing from the report

@@ -9,7 +9,6 @@ use chrono::DateTime;
 use super::bills::Delivery;
 use super::copies::{Alike, alike, held_by_others};
 use super::discover::{Found, Search};
-use super::doubt::start_of;
 use super::manifests::Manifests;
 use super::position::{Position, digest};
 use super::read::Run;
@@ -67,8 +66,6 @@ impl Run<'_> {
             let name = file.path.to_string_lossy().into_owned();
             let before = position.as_ref().filter(|p| p.is_of_bill());
             let before = before.map(Position::names).unwrap_or_default();
-            self.doubt
-                .told(&file.path, before.iter().filter_map(|bill| start_of(bill)));
             let Some(delivery) = counted.get(&file.path) else {
                 // It is known what it holds: nothing that counts.
                 self.told_before.extend(before);
@@ -80,7 +77,6 @@ impl Run<'_> {
             self.bills.ended_before = position.as_ref().is_some_and(|position| position.line_end);
             self.one(file, position.clone())?;
             let told = self.bills.told(self.options.name);
-            self.doubt.told(&file.path, self.bills.starts());
             let silent = told.is_empty() && !before.is_empty();
             // Where a row was refused it has no place: what it may be of stays, too.
             if let Some((last, Some(position))) = self.bill_positions.last_mut()
@@ -172,7 +168,6 @@ impl Run<'_> {
             };
             self.unread(&path.to_string_lossy(), &format!("it names {files}"));
             self.bills_whole = false;
-            self.doubt.of_file(path, None);
         }
         if alone {
             return whole(&paths);

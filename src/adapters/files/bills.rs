@@ -188,16 +188,6 @@ impl Bills {
         self.touched.iter().map(|key| key.identity(source)).collect()
     }
 
-    /// The days on which the periods of these begin.
-    pub fn starts(&self) -> impl Iterator<Item = NaiveDate> {
-        self.touched.iter().map(|key| key.start)
-    }
-
-    /// Whether there are costs of periods, each a bill of its own.
-    pub fn has_buckets(&self) -> bool {
-        !self.buckets.is_empty()
-    }
-
     /// Where rows of an account, period, currency and dimensions are summed.
     pub fn place(
         &mut self,

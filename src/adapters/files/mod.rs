@@ -21,7 +21,6 @@ mod cur_rows;
 mod database;
 mod detect;
 mod discover;
-mod doubt;
 mod editors;
 mod extras;
 mod find;

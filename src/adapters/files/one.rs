@@ -19,18 +19,6 @@ pub(super) const GAVE_OTHERWISE: &str = "files have changed, or were moved, sinc
 impl Run<'_> {
     /// Reads one file; one that cannot be read is told and does not stop the others.
     pub fn one(&mut self, found: &Found, position: Option<Position>) -> Result<Extent, SourceError> {
-        let whole = std::mem::replace(&mut self.bills_whole, true);
-        let before = position.as_ref().filter(|position| position.is_of_bill());
-        let before = before.map(Position::names);
-        let read = self.one_of_any(found, position);
-        if !self.bills_whole {
-            self.doubt.of_file(&found.path, before.as_deref());
-        }
-        self.bills_whole &= whole;
-        read
-    }
-
-    fn one_of_any(&mut self, found: &Found, position: Option<Position>) -> Result<Extent, SourceError> {
         let name = found.path.to_string_lossy().into_owned();
         let mut extent = Extent::Whole;
         let of_bill = position.as_ref().is_some_and(Position::is_of_bill);

@@ -14,7 +14,6 @@ use super::bill_files::lie_beside;
 use super::bills::Bills;
 use super::database::SQLITE;
 use super::discover::{Found, Search};
-use super::doubt::Doubt;
 use super::formerly::Formerly;
 use super::joined::Joined;
 use super::line::{Context, Fault, LineFormat, Output};
@@ -95,7 +94,6 @@ pub(super) fn read_found(
             .and_then(|(input, _)| run.stream(input, "-", true, None, None))
             .map_err(Stop::source)?;
         run.tell(true);
-        run.doubt.of_any_bill();
     }
     run.settle_traces().map_err(Stop::source)?;
     run.bill_files(current, search, known)?;
@@ -103,10 +101,7 @@ pub(super) fn read_found(
         return Ok(());
     }
     // Rows of the same bills may lie where nobody may look.
-    if !((search.is_whole() && unread.is_empty()) || run.bill_positions.is_empty()) {
-        run.bills_whole = false;
-        run.doubt.of_any_bill();
-    }
+    run.bills_whole &= (search.is_whole() && unread.is_empty()) || run.bill_positions.is_empty();
     run.finish_bills()
 }
 
@@ -119,8 +114,6 @@ pub(super) struct Run<'a> {
     pub progress: Progress,
     pub bills: Bills,
     pub bills_whole: bool,
-    /// Of which files they are not.
-    pub doubt: Doubt,
     /// Of the records of the file before.
     buffer: Vec<u8>,
     pub packed: bool,
@@ -169,7 +162,6 @@ impl<'a> Run<'a> {
             progress: Progress::default(),
             bills: Bills::of(options.asked.clone()),
             bills_whole: true,
-            doubt: Doubt::default(),
             buffer: Vec::new(),
             packed: false,
             returns: false,

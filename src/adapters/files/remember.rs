@@ -3,14 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
-use chrono::NaiveDate;
-
 use crate::domain::label::MAX_LABEL_BYTES;
 use crate::domain::usage::EventId;
 use crate::ports::{Checkpoint, Rejection, SourceError};
 
 use super::bills::Told;
-use super::doubt::{Stay, period_of, start_of};
 use super::line::{Fault, LineFormat, NO_USAGE};
 use super::otel::Found;
 use super::position::Position;
@@ -268,19 +265,18 @@ impl Run<'_> {
         if let Some((about, count)) = self.context.rounded.told() {
             self.sink.warn(&about, count);
         }
-        if self.bills.has_buckets() {
-            self.doubt.of_any_bill();
-        }
-        let stay = (!self.bills_whole).then(|| self.doubt.stay());
-        if let Some(stay) = &stay {
-            self.sink.warn(&self.kept(stay), 1);
+        if !self.bills_whole {
+            let about = match self.options.asked {
+                Some(_) => {
+                    "no bill is told, since a file of theirs cannot be read; a report without that file tells the others"
+                }
+                None => "bills were kept as they are, since a file of theirs cannot be read",
+            };
+            self.sink.warn(about, 1);
             self.progress.unknown_costs += 1;
-        }
-        if let Some(Stay::All) = stay {
             self.tell(true);
             return Ok(());
         }
-        let stays = |start: Option<NaiveDate>| stay.as_ref().is_some_and(|stay| stay.has(start));
         let (bills, Told { faults, warnings }) = std::mem::take(&mut self.bills).finish(self.options.name);
         let sound = faults.is_empty();
         for fault in faults {
@@ -290,50 +286,18 @@ impl Run<'_> {
         warnings.iter().for_each(|about| self.sink.warn(about, 1));
         self.tell(true);
         let mut told = BTreeSet::new();
-        for bill in bills.filter(|bill| !stays(start_of(&bill.identity))) {
+        for bill in bills {
             told.insert(bill.identity.clone());
             self.sink.bill(bill)?;
         }
-        let emptied = self.emptied(&told).into_iter().filter(|_| sound);
-        for bill in emptied.filter(|bill| !stays(start_of(&bill.identity))) {
+        for bill in self.emptied(&told).into_iter().filter(|_| sound) {
             self.sink.bill(bill)?;
         }
-        // The others are read anew until all of them can be.
-        let read = std::mem::take(&mut self.bill_positions).into_iter();
-        for (name, position) in read.filter(|(name, _)| !stays(period_of(Path::new(name)))) {
+        for (name, position) in std::mem::take(&mut self.bill_positions) {
             if let Some(position) = position {
                 self.sink.checkpoint(&name, position.checkpoint())?;
             }
         }
         Ok(())
-    }
-
-    /// What is told of bills that stay as they are.
-    fn kept(&self, stay: &Stay) -> String {
-        let of_report = self.options.asked.is_some();
-        let file = self.doubt.first().map(|file| format!("such as `{}`", file.display()));
-        match (stay, file) {
-            (Stay::Of(periods), Some(file)) => {
-                let days: Vec<String> = periods.iter().map(NaiveDate::to_string).collect();
-                let (days, rest) = (days.join(", "), "those of other periods");
-                match of_report {
-                    true => format!(
-                        "bills from {days} are not told, since a file of theirs cannot be read, {file}; {rest} are"
-                    ),
-                    false => format!(
-                        "bills from {days} were kept as they are, since a file of theirs cannot be read, {file}; {rest} are recorded"
-                    ),
-                }
-            }
-            (_, file) => {
-                let file = file.map(|file| format!(", {file}")).unwrap_or_default();
-                match of_report {
-                    true => format!(
-                        "no bill is told, since a file of theirs cannot be read{file}; a report without that file tells the others"
-                    ),
-                    false => format!("bills were kept as they are, since a file of theirs cannot be read{file}"),
-                }
-            }
-        }
     }
 }
