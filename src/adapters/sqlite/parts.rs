@@ -16,8 +16,10 @@ use crate::domain::period::Hour;
 /// Parts of an hour in the lower layers that are made into one when there are more, with those in the upper ones: reading a few costs less than
 /// rewriting an hour with each batch.
 const MAX_PARTS: i64 = 32;
-/// All layers: what lies behind the lower ones is for batches as a whole.
+/// All layers that there can be: what lies behind the lower ones is for batches as a whole.
 const LAYERS: i64 = u64::BITS as i64;
+/// Behind the last layer for a batch: each part of an hour costs a report a little.
+const UPPER_END: i64 = MAX_PARTS + 16;
 
 /// Bits of the hour within the number of a part. All hours of all calendars fit, those before 1970 too.
 const HOUR_BITS: u32 = 40;
@@ -116,7 +118,7 @@ pub fn common(names: &mut StoredNames<'_>, hours: impl Iterator<Item = Hour>) ->
         before = Some(lowest(taken));
     }
     let above = i64::from(u64::BITS - all.leading_zeros()).max(MAX_PARTS);
-    Ok((turns > MAX_TURNS && above < LAYERS).then_some(above))
+    Ok((turns > MAX_TURNS && above < UPPER_END).then_some(above))
 }
 
 fn body(names: &StoredNames<'_>, layer: i64, hour: Hour) -> Result<Option<Vec<u8>>, CodecError> {
@@ -387,7 +389,7 @@ mod tests {
                 prop_assert!(ledger.record(&batch(number, wanted.into_iter()), &Unpriced, now).is_ok());
             }
             prop_assert_eq!(&outputs(&mut ledger), &expected);
-            prop_assert!(layers_of(&path).iter().all(|(layer, _)| *layer < LAYERS));
+            prop_assert!(layers_of(&path).iter().all(|(layer, _)| *layer < UPPER_END));
             let mut fresh = SqliteLedger::open(&path).unwrap();
             prop_assert_eq!(&outputs(&mut fresh), &expected);
         }
