@@ -182,7 +182,7 @@ fn a_message_of_opencode_counts_once_in_files_exports_and_forks() {
 }"#;
     let part = r#"{"id": "prt_1", "sessionID": "ses_1", "messageID": "msg_1", "type": "step-finish", "tokens": {"input": 6000, "output": 150}, "cost": 0.01}"#;
     let mut kept = fresh(&[("msg_1.json", &used), ("msg_0.json", user), ("prt_1.json", part)]);
-    assert_eq!(counts(&kept), [[6000, 4050, 0, 250, 100]]);
+    assert_eq!(counts(&kept), [[6000, 4050, 0, 150, 100]]);
     let call = kept.only();
     assert_eq!(names(&call), ["openai", "gpt-5", "ses_1", "/srv/shop"]);
     assert_eq!(call.dimensions.get(Dimension::Agent).as_str(), "build");
@@ -207,7 +207,71 @@ fn a_message_of_opencode_counts_once_in_files_exports_and_forks() {
         &mut kept,
         &[("export.json", &export), ("rows.jsonl", &format!("{row}\n{row}\n"))],
     );
-    assert_eq!(counts(&kept), [[6000, 4050, 0, 250, 100]; 2]);
+    assert_eq!(counts(&kept), [[6000, 4050, 0, 150, 100], [6000, 4050, 0, 250, 100]]);
+}
+
+#[test]
+fn thoughts_of_opencode_are_where_the_total_or_the_seller_says() {
+    for (names, used, expected) in [
+        // As it told OpenAI's until April 2026, and since then.
+        (
+            ["openai", "gpt-5"],
+            r#""total": 16690, "input": 14746, "output": 1944, "reasoning": 1360"#,
+            1944,
+        ),
+        (
+            ["openai", "gpt-5"],
+            r#""total": 16690, "input": 14746, "output": 584, "reasoning": 1360"#,
+            1944,
+        ),
+        (
+            ["openai", "gpt-5"],
+            r#""input": 14746, "output": 1944, "reasoning": 1360"#,
+            1944,
+        ),
+        (
+            ["openai", "gpt-5"],
+            r#""input": 14746, "output": 44, "reasoning": 1360"#,
+            1404,
+        ),
+        (
+            ["google", "gemini-2.5-pro"],
+            r#""input": 10, "output": 40, "reasoning": 30"#,
+            70,
+        ),
+        (
+            ["google", "gemini-2.5-pro"],
+            r#""total": 50, "input": 10, "output": 40, "reasoning": 30"#,
+            40,
+        ),
+        (
+            ["anthropic", "claude-opus-4-6"],
+            r#""total": 50, "input": 10, "output": 40, "reasoning": 0"#,
+            40,
+        ),
+    ] {
+        let tokens = format!(r#""tokens": {{{used}, "cache": {{"read": 0, "write": 0}}}}"#);
+        let more = format!(r#", "completed": 1792483259000}}, "cost": 1, {tokens}"#);
+        let message = opencode("msg_1", "ses_1", 2, &more);
+        let message = message
+            .replace("\"openai\"", &format!("\"{}\"", names[0]))
+            .replace("\"gpt-5\"", &format!("\"{}\"", names[1]));
+        let kept = fresh(&[("msg_1.json", &message)]);
+        assert_eq!(kept.only().tokens.get(Bucket::Output), expected, "{used}");
+        assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    }
+}
+
+#[test]
+fn an_exported_message_of_many_steps_is_as_many_calls() {
+    let used = OC_USED.replace("250", "150");
+    let message = opencode("msg_1", "ses_1", 2, &used);
+    let step = r#"{"type": "step-finish", "tokens": {"input": 5, "output": 150, "reasoning": 0, "cache": {"read": 0, "write": 0}}, "cost": 0.01}"#;
+    let info = r#"{"id": "ses_1", "projectID": "global", "directory": "/srv/shop"}"#;
+    let export =
+        format!("{{\n\"info\": {info},\n\"messages\": [{{\"info\": {message},\n\"parts\": [{step}, {step}]}}]\n}}\n");
+    let kept = fresh(&[("export.json", &export)]);
+    assert_eq!(counts(&kept), [[5, 0, 0, 150, 0], [6000, 4050, 0, 150, 100]]);
 }
 
 #[test]
