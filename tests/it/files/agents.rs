@@ -275,6 +275,101 @@ fn an_exported_message_of_many_steps_is_as_many_calls() {
 }
 
 #[test]
+fn what_pi_asked_beside_its_answers_is_told_by_its_entries() {
+    let entry = |kind: &str, id: &str, more: &str| {
+        format!(r#"{{"type":"{kind}","id":"{id}","parentId":"a2","timestamp":"2026-10-20T08:00:1{id}.000Z"{more}}}"#)
+    };
+    let usage = |input: u64| {
+        format!(
+            r#","usage":{{"input":{input},"output":4,"cacheRead":0,"cacheWrite":0,"totalTokens":{},"cost":{{"total":0.5}}}}"#,
+            input + 4
+        )
+    };
+    let of_tool = format!(
+        r#"{{"type":"message","id":"t1","parentId":"a2","timestamp":"2026-10-20T08:00:20.000Z","message":{{"role":"toolResult","toolCallId":"call_1","toolName":"subagent","content":[]{},"timestamp":1792483220000}}}}"#,
+        usage(15)
+    );
+    let lines = [
+        PI.trim_end(),
+        &entry("compaction", "1", &usage(11)),
+        &entry("model_change", "2", r#","provider":"openai","modelId":"gpt-5""#),
+        &entry("branch_summary", "3", &usage(12)),
+        &entry(
+            "usage",
+            "4",
+            &format!(
+                r#","kind":"cache_warm","provider":"anthropic","model":"claude-opus-4-6"{}"#,
+                usage(13)
+            ),
+        ),
+        &entry("compaction", "5", &format!(r#","fromHook":true{}"#, usage(14))),
+        &of_tool,
+        &entry("compaction", "6", ""),
+        "",
+    ]
+    .join("\n");
+    // A fork repeats them.
+    let fork = lines
+        .replace(r#""cwd""#, r#""parentSession":"a.jsonl","cwd""#)
+        .replace("s-1", "s-2");
+    let kept = fresh(&[("a.jsonl", &lines), ("b.jsonl", &fork)]);
+    let mut told: Vec<(u64, [String; 4])> = kept
+        .calls
+        .values()
+        .map(|call| (call.tokens.prompt(), names(call)))
+        .collect();
+    told.sort();
+    let told: Vec<_> = told
+        .iter()
+        .map(|(input, [seller, model, session, _])| (*input, seller.as_str(), model.as_str(), session.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (11, "anthropic", "claude-sonnet-4-6", "s-1"),
+            (12, "openai", "gpt-5", "s-1"),
+            (13, "anthropic", "claude-opus-4-6", "s-1"),
+            (14, "", "", "s-1"),
+            (15, "", "", "s-1"),
+        ]
+    );
+    assert!(kept.calls.values().all(|call| call.reported_cost.is_some()));
+    assert_eq!(
+        kept.excluded.get("calls_without_usage"),
+        Some(&1),
+        "{:?}",
+        kept.excluded
+    );
+}
+
+#[test]
+fn an_answer_of_pi_is_of_the_model_that_gave_it_and_tells_how_long_a_cache_is_kept() {
+    let by = |model: &str| format!(r#","stopReason":"stop","responseModel":"{model}""#);
+    let used = r#""input":10,"output":4,"cacheRead":0,"cacheWrite":100,"cacheWrite1h":70,"totalTokens":114"#;
+    let kept = fresh(&[("a.jsonl", &format!("{PI}{}", pi("a2", 2, used, &by("claude-opus-4-8"))))]);
+    let call = kept.only();
+    assert_eq!(names(&call)[..2], ["anthropic", "claude-opus-4-8"]);
+    let written = [Bucket::CacheWrite5m, Bucket::CacheWrite1h].map(|bucket| call.tokens.get(bucket));
+    assert_eq!(written, [30, 70]);
+    // The same call as an earlier build read it.
+    let before = used.replace(r#","cacheWrite1h":70"#, "");
+    let before = fresh(&[(
+        "a.jsonl",
+        &format!("{PI}{}", pi("a2", 2, &before, r#","stopReason":"stop""#)),
+    )]);
+    assert_eq!(before.only().id, call.id);
+    assert_eq!(names(&before.only().merge(call))[1], "claude-opus-4-8");
+    assert_eq!(names(&call.merge(before.only()))[1], "claude-opus-4-8");
+    // GitHub charges by what was asked of it.
+    for (asked, answered) in [("gpt-5", "gpt-5"), ("auto", "gpt-5-2025-08-07")] {
+        let line = pi("a2", 2, used, &by("gpt-5-2025-08-07")).replace("\"anthropic\"", "\"github-copilot\"");
+        let line = line.replace("claude-sonnet-4-6", asked);
+        let kept = fresh(&[("a.jsonl", &format!("{PI}{line}"))]);
+        assert_eq!(names(&kept.only())[..2], ["github-copilot", answered]);
+    }
+}
+
+#[test]
 fn an_answer_that_a_log_keeps_beside_names_like_theirs_is_still_an_answer() {
     let body = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1792483200,"model":"gpt-5","usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}}"#;
     for beside in [
