@@ -330,6 +330,35 @@ fn the_first_settings_read_all_agents_and_need_no_paths() {
     assert_eq!(recorded(&run(path, &[], &["record"])), [5, 0]);
 }
 
+/// OpenClaw has Codex keep sessions in folders of its own, and sets aside what no session is known of any more.
+#[test]
+fn sessions_that_openclaw_keeps_elsewhere_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let agent = ".openclaw/agents/main";
+    let archive = format!("{agent}/session-sqlite-import-archive/archive-tier.s-3.jsonl.imported-1788220800000");
+    write(path, &archive, PI);
+    let rollout = r#"{"timestamp":"2026-11-20T08:00:00.000Z","type":"session_meta","payload":{"id":"019aa000-0000-7000-8000-000000000001","timestamp":"2026-11-20T08:00:00.000Z","cwd":"/srv/claw","originator":"openclaw","cli_version":"0.153.0","model_provider":"openai"}}
+{"timestamp":"2026-11-20T08:00:00.500Z","type":"turn_context","payload":{"cwd":"/srv/claw","model":"gpt-5.4"}}
+{"timestamp":"2026-11-20T08:00:01.000Z","type":"event_msg","payload":{"type":"token_count","info":{"total_token_usage":{"input_tokens":50,"cached_input_tokens":0,"output_tokens":9,"reasoning_output_tokens":0,"total_tokens":59},"last_token_usage":{"input_tokens":50,"cached_input_tokens":0,"output_tokens":9,"reasoning_output_tokens":0,"total_tokens":59}}}}
+"#;
+    for (at, home) in ["codex-home", "cli-auth/codex/ab12"].into_iter().enumerate() {
+        let name = format!(
+            "{agent}/agent/{home}/sessions/2026/11/20/rollout-2026-11-20T08-00-00-019aa000-0000-7000-8000-00000000000{at}.jsonl"
+        );
+        let told = rollout.replace("8000-000000000001", &format!("8000-00000000000{at}"));
+        write(
+            path,
+            &name,
+            &told
+                .replace(":50,", &format!(":5{at},"))
+                .replace(":59", &format!(":6{at}")),
+        );
+    }
+    assert_eq!(recorded(&run(path, &[], &["record"])), [3, 0]);
+    assert_eq!(recorded(&run(path, &[], &["record"])), [0, 0]);
+}
+
 /// Who recorded sessions before the settings asked for a bill hears once that they end there.
 #[test]
 fn sessions_that_are_not_continued_are_told_once() {

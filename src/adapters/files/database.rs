@@ -137,7 +137,9 @@ impl Run<'_> {
         let wanted = self.options.format;
         if wanted.is_some_and(|format| Store::ALL.iter().all(|store| store.format() != format)) {
             if found.named {
-                let those = Store::ALL.map(|store| store.format().name()).join("`, `");
+                let mut those = Store::ALL.map(|store| store.format().name()).to_vec();
+                those.dedup();
+                let those = those.join("`, `");
                 self.reject(
                     name,
                     0,
@@ -154,7 +156,7 @@ impl Run<'_> {
         let read = open(&found.path).map_err(End::from).and_then(|conn| {
             let Some(store) = Store::of(&conn)? else {
                 let reason =
-                    "a database without the table `message` of opencode, `sessions` of Goose or Crush or `transcript_events` of OpenClaw: no known usage format";
+                    "a database without the table `message` of opencode (`session_message` of opencode 2), `sessions` of Goose or Crush, `transcript_events` of OpenClaw or `assistant_usage_events` of Copilot CLI: no known usage format";
                 self.reject(name, 0, Fault::whole(reason), b"");
                 return Ok(None);
             };
@@ -186,7 +188,22 @@ impl Run<'_> {
             };
             position.format = store.format().name().to_owned();
             let reached = position.reached.clone().unwrap_or_default();
-            position.reached = Some(self.new_rows(&conn, store, name, reached, Some(&position))?);
+            let alone = |part: Reached| part;
+            let mut reached = self.new_rows(&conn, store, name, reached, Some((&position, &alone)))?;
+            if let Some(store) = store.beside(&conn)? {
+                let other = reached.beside.take().map(|other| *other);
+                let other = match other {
+                    Some(other) if is_there(&conn, store, &other)? => other,
+                    Some(_) | None => Reached::nothing(beside),
+                };
+                let with = |part: Reached| Reached {
+                    beside: Some(Box::new(part)),
+                    ..reached.clone()
+                };
+                let other = self.new_rows(&conn, store, name, other, Some((&position, &with)))?;
+                reached = with(other);
+            }
+            position.reached = Some(reached);
             Ok(Some(position))
         });
         match read {
@@ -207,8 +224,10 @@ impl Run<'_> {
         let read = open(path).map_err(End::from);
         let read = read.and_then(|conn| match Store::of(&conn)? {
             Some(store) => {
-                let all = Reached::nothing(Default::default());
-                self.new_rows(&conn, store, name, all, None).map(drop)
+                for store in [Some(store), store.beside(&conn)?].into_iter().flatten() {
+                    self.new_rows(&conn, store, name, Reached::nothing(Default::default()), None)?;
+                }
+                Ok(())
             }
             None => Ok(()),
         });
@@ -219,14 +238,15 @@ impl Run<'_> {
         }
     }
 
-    /// Reads the rows that are known and were changed since, then those that are not known; answers how far.
+    /// Reads the rows that are known and were changed since, then those that are not known; answers how far. A run that ends in between keeps
+    /// its place within that in the whole database.
     fn new_rows(
         &mut self,
         conn: &Connection,
         store: Store,
         name: &str,
         mut reached: Reached,
-        position: Option<&Position>,
+        position: Option<(&Position, &dyn Fn(Reached) -> Reached)>,
     ) -> Result<Reached, End> {
         let behind = reached.row;
         let again = reached.again.as_ref().map(|again| again.row);
@@ -241,6 +261,7 @@ impl Run<'_> {
         loop {
             let look = match store {
                 Store::Messages => self.messages(conn, name, &span)?,
+                Store::SessionMessages => self.session_messages(conn, name, &span)?,
                 Store::Goose => self.goose(conn, name, &span)?,
                 Store::Crush => self.crush(conn, name, &span)?,
                 Store::Openclaw => self.openclaw(conn, name, &span)?,
@@ -283,12 +304,12 @@ impl Run<'_> {
                 continue;
             }
             let late = self.sink.enough();
-            if let Some(position) = position.filter(|_| late || since_checkpoint >= CHECKPOINT_EVENTS) {
+            if let Some((position, whole)) = position.filter(|_| late || since_checkpoint >= CHECKPOINT_EVENTS) {
                 since_checkpoint = 0;
                 let mut part = Position {
                     // A run that ends here has not read all of it.
                     size: size_in_part(position.size),
-                    reached: Some(reached.in_part(&span, changed, answering)),
+                    reached: Some(whole(reached.in_part(&span, changed, answering))),
                     ..position.clone()
                 };
                 self.note(&mut part);
@@ -310,11 +331,19 @@ fn size_in_part(size: u64) -> u64 {
 /// Where reading goes on, if the database is the one that was read.
 fn go_on(conn: &Connection, store: Store, known: Position) -> rusqlite::Result<Option<Position>> {
     let Some(reached) = &known.reached else { return Ok(None) };
+    Ok(is_there(conn, store, reached)?.then_some(known))
+}
+
+/// Whether the last row that was read is still there, and was read as rows are now.
+fn is_there(conn: &Connection, store: Store, reached: &Reached) -> rusqlite::Result<bool> {
+    if !reached.is_of_now() || reached.row == i64::MIN {
+        return Ok(reached.is_of_now());
+    }
     let id = format!("SELECT {} FROM {} WHERE rowid = ?1", store.id(), store.table());
     let id = conn
         .query_row(&id, [reached.row], |row| row.get::<_, String>(0))
         .optional()?;
-    Ok(id.filter(|id| *id == reached.id).map(|_| known))
+    Ok(id.is_some_and(|id| id == reached.id))
 }
 
 /// Whether a file is as it was when it was found.

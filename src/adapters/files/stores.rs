@@ -9,6 +9,8 @@ use super::{FileFormat, agents, messages};
 pub(super) enum Store {
     /// opencode's, or of what is made of it.
     Messages,
+    /// Those of opencode 2, which may stand beside them.
+    SessionMessages,
     Goose,
     Crush,
     /// Its sessions are pi's.
@@ -18,8 +20,9 @@ pub(super) enum Store {
 
 impl Store {
     /// All of them.
-    pub const ALL: [Store; 5] = [
+    pub const ALL: [Store; 6] = [
         Store::Messages,
+        Store::SessionMessages,
         Store::Goose,
         Store::Crush,
         Store::Openclaw,
@@ -29,22 +32,36 @@ impl Store {
     /// The one that has such tables.
     pub fn of(conn: &Connection) -> rusqlite::Result<Option<Store>> {
         for store in Store::ALL {
-            let known = columns(conn, store.table())?;
-            if store
-                .columns()
-                .iter()
-                .all(|column| known.iter().any(|own| own == column))
-            {
+            if store.is_in(conn)? {
                 return Ok(Some(store));
             }
         }
         Ok(None)
     }
 
+    /// Another one of the same agent in the same database.
+    pub fn beside(self, conn: &Connection) -> rusqlite::Result<Option<Store>> {
+        match self {
+            Store::Messages if Store::SessionMessages.is_in(conn)? => Ok(Some(Store::SessionMessages)),
+            Store::Messages
+            | Store::SessionMessages
+            | Store::Goose
+            | Store::Crush
+            | Store::Openclaw
+            | Store::Copilot => Ok(None),
+        }
+    }
+
+    fn is_in(self, conn: &Connection) -> rusqlite::Result<bool> {
+        let known = columns(conn, self.table())?;
+        let mut wanted = self.columns().iter();
+        Ok(wanted.all(|column| known.iter().any(|own| own == column)))
+    }
+
     /// The format of its records.
     pub fn format(self) -> FileFormat {
         match self {
-            Store::Messages => FileFormat::Opencode,
+            Store::Messages | Store::SessionMessages => FileFormat::Opencode,
             Store::Goose => FileFormat::Goose,
             Store::Crush => FileFormat::Crush,
             Store::Openclaw => FileFormat::Pi,
@@ -56,6 +73,7 @@ impl Store {
     pub fn table(self) -> &'static str {
         match self {
             Store::Messages => "message",
+            Store::SessionMessages => "session_message",
             Store::Goose | Store::Crush => "sessions",
             Store::Openclaw => "transcript_events",
             Store::Copilot => agents::copilot::store::TABLE,
@@ -65,7 +83,7 @@ impl Store {
     /// What tells a row of it, as text.
     pub fn id(self) -> &'static str {
         match self {
-            Store::Messages | Store::Goose | Store::Crush => "id",
+            Store::Messages | Store::SessionMessages | Store::Goose | Store::Crush => "id",
             Store::Openclaw => agents::openclaw::ID,
             Store::Copilot => agents::copilot::store::ID,
         }
@@ -75,6 +93,7 @@ impl Store {
     fn columns(self) -> &'static [&'static str] {
         match self {
             Store::Messages => &["id", "session_id", "time_updated", "data"],
+            Store::SessionMessages => &["id", "session_id", "type", "time_created", "time_updated", "data"],
             Store::Goose => &agents::goose::COLUMNS,
             Store::Crush => &agents::crush::COLUMNS,
             Store::Openclaw => &agents::openclaw::COLUMNS,
@@ -85,7 +104,7 @@ impl Store {
     /// Rows of one look.
     pub fn rows(self) -> i64 {
         match self {
-            Store::Messages => messages::ROWS,
+            Store::Messages | Store::SessionMessages => messages::ROWS,
             Store::Goose => agents::goose::ROWS,
             Store::Crush => agents::crush::ROWS,
             Store::Openclaw => agents::openclaw::ROWS,

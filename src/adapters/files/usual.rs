@@ -156,7 +156,9 @@ impl Folders<'_> {
             }
             FileFormat::Codex => {
                 let inside = ["sessions", "archived_sessions"];
-                self.listed("CODEX_HOME", &[self.of("~/.codex")], &inside)
+                let mut places = self.listed("CODEX_HOME", &[self.of("~/.codex")], &inside);
+                places.extend(self.codex_of_openclaw());
+                places
             }
             FileFormat::GeminiCli => {
                 let mut places = self.places(&["GEMINI_CLI_HOME"], "~", ".gemini", &["tmp/*/chats"]);

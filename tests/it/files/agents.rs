@@ -182,7 +182,7 @@ fn a_message_of_opencode_counts_once_in_files_exports_and_forks() {
 }"#;
     let part = r#"{"id": "prt_1", "sessionID": "ses_1", "messageID": "msg_1", "type": "step-finish", "tokens": {"input": 6000, "output": 150}, "cost": 0.01}"#;
     let mut kept = fresh(&[("msg_1.json", &used), ("msg_0.json", user), ("prt_1.json", part)]);
-    assert_eq!(counts(&kept), [[6000, 4050, 0, 250, 100]]);
+    assert_eq!(counts(&kept), [[6000, 4050, 0, 150, 100]]);
     let call = kept.only();
     assert_eq!(names(&call), ["openai", "gpt-5", "ses_1", "/srv/shop"]);
     assert_eq!(call.dimensions.get(Dimension::Agent).as_str(), "build");
@@ -207,7 +207,166 @@ fn a_message_of_opencode_counts_once_in_files_exports_and_forks() {
         &mut kept,
         &[("export.json", &export), ("rows.jsonl", &format!("{row}\n{row}\n"))],
     );
-    assert_eq!(counts(&kept), [[6000, 4050, 0, 250, 100]; 2]);
+    assert_eq!(counts(&kept), [[6000, 4050, 0, 150, 100], [6000, 4050, 0, 250, 100]]);
+}
+
+#[test]
+fn thoughts_of_opencode_are_where_the_total_or_the_seller_says() {
+    for (names, used, expected) in [
+        // As it told OpenAI's until April 2026, and since then.
+        (
+            ["openai", "gpt-5"],
+            r#""total": 16690, "input": 14746, "output": 1944, "reasoning": 1360"#,
+            1944,
+        ),
+        (
+            ["openai", "gpt-5"],
+            r#""total": 16690, "input": 14746, "output": 584, "reasoning": 1360"#,
+            1944,
+        ),
+        (
+            ["openai", "gpt-5"],
+            r#""input": 14746, "output": 1944, "reasoning": 1360"#,
+            1944,
+        ),
+        (
+            ["openai", "gpt-5"],
+            r#""input": 14746, "output": 44, "reasoning": 1360"#,
+            1404,
+        ),
+        (
+            ["google", "gemini-2.5-pro"],
+            r#""input": 10, "output": 40, "reasoning": 30"#,
+            70,
+        ),
+        (
+            ["google", "gemini-2.5-pro"],
+            r#""total": 50, "input": 10, "output": 40, "reasoning": 30"#,
+            40,
+        ),
+        (
+            ["anthropic", "claude-opus-4-6"],
+            r#""total": 50, "input": 10, "output": 40, "reasoning": 0"#,
+            40,
+        ),
+    ] {
+        let tokens = format!(r#""tokens": {{{used}, "cache": {{"read": 0, "write": 0}}}}"#);
+        let more = format!(r#", "completed": 1792483259000}}, "cost": 1, {tokens}"#);
+        let message = opencode("msg_1", "ses_1", 2, &more);
+        let message = message
+            .replace("\"openai\"", &format!("\"{}\"", names[0]))
+            .replace("\"gpt-5\"", &format!("\"{}\"", names[1]));
+        let kept = fresh(&[("msg_1.json", &message)]);
+        assert_eq!(kept.only().tokens.get(Bucket::Output), expected, "{used}");
+        assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    }
+}
+
+#[test]
+fn an_exported_message_of_many_steps_is_as_many_calls() {
+    let used = OC_USED.replace("250", "150");
+    let message = opencode("msg_1", "ses_1", 2, &used);
+    let step = r#"{"type": "step-finish", "tokens": {"input": 5, "output": 150, "reasoning": 0, "cache": {"read": 0, "write": 0}}, "cost": 0.01}"#;
+    let info = r#"{"id": "ses_1", "projectID": "global", "directory": "/srv/shop"}"#;
+    let export =
+        format!("{{\n\"info\": {info},\n\"messages\": [{{\"info\": {message},\n\"parts\": [{step}, {step}]}}]\n}}\n");
+    let kept = fresh(&[("export.json", &export)]);
+    assert_eq!(counts(&kept), [[5, 0, 0, 150, 0], [6000, 4050, 0, 150, 100]]);
+}
+
+#[test]
+fn what_pi_asked_beside_its_answers_is_told_by_its_entries() {
+    let entry = |kind: &str, id: &str, more: &str| {
+        format!(r#"{{"type":"{kind}","id":"{id}","parentId":"a2","timestamp":"2026-10-20T08:00:1{id}.000Z"{more}}}"#)
+    };
+    let usage = |input: u64| {
+        format!(
+            r#","usage":{{"input":{input},"output":4,"cacheRead":0,"cacheWrite":0,"totalTokens":{},"cost":{{"total":0.5}}}}"#,
+            input + 4
+        )
+    };
+    let of_tool = format!(
+        r#"{{"type":"message","id":"t1","parentId":"a2","timestamp":"2026-10-20T08:00:20.000Z","message":{{"role":"toolResult","toolCallId":"call_1","toolName":"subagent","content":[]{},"timestamp":1792483220000}}}}"#,
+        usage(15)
+    );
+    let lines = [
+        PI.trim_end(),
+        &entry("compaction", "1", &usage(11)),
+        &entry("model_change", "2", r#","provider":"openai","modelId":"gpt-5""#),
+        &entry("branch_summary", "3", &usage(12)),
+        &entry(
+            "usage",
+            "4",
+            &format!(
+                r#","kind":"cache_warm","provider":"anthropic","model":"claude-opus-4-6"{}"#,
+                usage(13)
+            ),
+        ),
+        &entry("compaction", "5", &format!(r#","fromHook":true{}"#, usage(14))),
+        &of_tool,
+        &entry("compaction", "6", ""),
+        "",
+    ]
+    .join("\n");
+    // A fork repeats them.
+    let fork = lines
+        .replace(r#""cwd""#, r#""parentSession":"a.jsonl","cwd""#)
+        .replace("s-1", "s-2");
+    let kept = fresh(&[("a.jsonl", &lines), ("b.jsonl", &fork)]);
+    let mut told: Vec<(u64, [String; 4])> = kept
+        .calls
+        .values()
+        .map(|call| (call.tokens.prompt(), names(call)))
+        .collect();
+    told.sort();
+    let told: Vec<_> = told
+        .iter()
+        .map(|(input, [seller, model, session, _])| (*input, seller.as_str(), model.as_str(), session.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (11, "anthropic", "claude-sonnet-4-6", "s-1"),
+            (12, "openai", "gpt-5", "s-1"),
+            (13, "anthropic", "claude-opus-4-6", "s-1"),
+            (14, "", "", "s-1"),
+            (15, "", "", "s-1"),
+        ]
+    );
+    assert!(kept.calls.values().all(|call| call.reported_cost.is_some()));
+    assert_eq!(
+        kept.excluded.get("calls_without_usage"),
+        Some(&1),
+        "{:?}",
+        kept.excluded
+    );
+}
+
+#[test]
+fn an_answer_of_pi_is_of_the_model_that_gave_it_and_tells_how_long_a_cache_is_kept() {
+    let by = |model: &str| format!(r#","stopReason":"stop","responseModel":"{model}""#);
+    let used = r#""input":10,"output":4,"cacheRead":0,"cacheWrite":100,"cacheWrite1h":70,"totalTokens":114"#;
+    let kept = fresh(&[("a.jsonl", &format!("{PI}{}", pi("a2", 2, used, &by("claude-opus-4-8"))))]);
+    let call = kept.only();
+    assert_eq!(names(&call)[..2], ["anthropic", "claude-opus-4-8"]);
+    let written = [Bucket::CacheWrite5m, Bucket::CacheWrite1h].map(|bucket| call.tokens.get(bucket));
+    assert_eq!(written, [30, 70]);
+    // The same call as an earlier build read it.
+    let before = used.replace(r#","cacheWrite1h":70"#, "");
+    let before = fresh(&[(
+        "a.jsonl",
+        &format!("{PI}{}", pi("a2", 2, &before, r#","stopReason":"stop""#)),
+    )]);
+    assert_eq!(before.only().id, call.id);
+    assert_eq!(names(&before.only().merge(call))[1], "claude-opus-4-8");
+    assert_eq!(names(&call.merge(before.only()))[1], "claude-opus-4-8");
+    // GitHub charges by what was asked of it.
+    for (asked, answered) in [("gpt-5", "gpt-5"), ("auto", "gpt-5-2025-08-07")] {
+        let line = pi("a2", 2, used, &by("gpt-5-2025-08-07")).replace("\"anthropic\"", "\"github-copilot\"");
+        let line = line.replace("claude-sonnet-4-6", asked);
+        let kept = fresh(&[("a.jsonl", &format!("{PI}{line}"))]);
+        assert_eq!(names(&kept.only())[..2], ["github-copilot", answered]);
+    }
 }
 
 #[test]

@@ -39,9 +39,9 @@ fn put(conn: &Connection, id: &str, session: &str, changed: i64, data: &str) {
 
 /// A message that was asked at a second, and is answered five seconds later.
 fn answered(second: i64, output: u64) -> String {
-    let (begun, ended) = (at(second), at(second + 5));
+    let (begun, ended, total) = (at(second), at(second + 5), 10_150 + output);
     format!(
-        r#"{{"parentID":"msg_0","role":"assistant","mode":"build","agent":"build","path":{{"cwd":"/srv/shop","root":"/"}},"cost":0.0105,"tokens":{{"input":6000,"output":{output},"reasoning":100,"cache":{{"read":4050,"write":0}}}},"modelID":"gpt-5","providerID":"openai","time":{{"created":{begun},"completed":{ended}}},"finish":"stop"}}"#
+        r#"{{"parentID":"msg_0","role":"assistant","mode":"build","agent":"build","path":{{"cwd":"/srv/shop","root":"/"}},"cost":0.0105,"tokens":{{"total":{total},"input":6000,"output":{output},"reasoning":100,"cache":{{"read":4050,"write":0}}}},"modelID":"gpt-5","providerID":"openai","time":{{"created":{begun},"completed":{ended}}},"finish":"stop"}}"#
     )
 }
 
@@ -367,4 +367,207 @@ fn a_database_that_cannot_be_read_says_what_to_do() {
             .reason
             .contains("a database of `opencode`, not of `pi`")
     );
+}
+
+/// The tables of opencode 2 beside those of version 1.
+const SECOND: &str = "CREATE TABLE session_v2 (id text PRIMARY KEY, directory text NOT NULL, fork_session_id text);
+     CREATE TABLE session_message (id text PRIMARY KEY, session_id text NOT NULL, type text NOT NULL, seq integer NOT NULL,
+        time_created integer NOT NULL, time_updated integer NOT NULL, data text NOT NULL);
+     INSERT INTO session_v2 VALUES ('ses_1', '/srv/shop', NULL), ('ses_2', '/srv/desk', NULL), ('ses_3', '/srv/shop', 'ses_1');";
+
+fn put_second(conn: &Connection, (id, session, kind): (&str, &str, &str), [created, changed]: [i64; 2], data: &str) {
+    conn.execute(
+        "INSERT INTO session_message VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE SET time_updated = ?5, data = ?6",
+        (id, session, kind, created, changed, data),
+    )
+    .unwrap();
+}
+
+/// What opencode 2 keeps of an answer, or of what made a session shorter.
+fn second(output: u64, time: &str) -> String {
+    format!(
+        r#"{{"agent":"plan","model":{{"id":"claude-sonnet-4-6","providerID":"anthropic"}},"cost":0.6,"tokens":{{"input":100,"output":{output},"reasoning":7,"cache":{{"read":0,"write":0}}}},"time":{{{time}}}}}"#
+    )
+}
+
+#[test]
+fn messages_of_opencode_2_count_beside_those_of_version_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let conn = database(&folder.path().join("opencode.db"));
+    put(&conn, "msg_1", "ses_1", at(8), &answered(1, 150));
+    let mut kept = Kept::default();
+    read(folder.path(), &mut kept);
+    assert_eq!(outputs(&kept), [250]);
+
+    conn.execute_batch(SECOND).unwrap();
+    conn.execute("UPDATE message SET time_created = ?1", [at(1)]).unwrap();
+    let time = |from: i64, to: i64| format!(r#""created":{},"completed":{}"#, at(from), at(to));
+    // What it took over has its id, and when the row was changed as its end; a fork has that under another id.
+    let taken = second(150, &time(1, 8)).replace("claude-sonnet-4-6", "gpt-5");
+    put_second(&conn, ("msg_1", "ses_1", "assistant"), [at(1), at(8)], &taken);
+    put_second(&conn, ("msg_f_0", "ses_3", "assistant"), [at(1), at(8)], &taken);
+    put_second(&conn, ("msg_0", "ses_1", "user"), [at(0), at(0)], r#"{"text":"go"}"#);
+    // Its own, one of which is copied by a fork, too; one that is still being answered; and what it asked to make a session shorter.
+    let own = second(20, &time(100, 105));
+    put_second(&conn, ("msg_2", "ses_1", "assistant"), [at(100), at(106)], &own);
+    put_second(&conn, ("msg_f_2", "ses_3", "assistant"), [at(100), at(106)], &own);
+    let open = second(0, &format!(r#""created":{}"#, at(110)));
+    put_second(&conn, ("msg_3", "ses_2", "assistant"), [at(110), at(110)], &open);
+    let shorter = second(33, &format!(r#""created":{}"#, at(120)));
+    put_second(&conn, ("msg_4", "ses_2", "compaction"), [at(120), at(121)], &shorter);
+    put_second(
+        &conn,
+        ("msg_5", "ses_2", "compaction"),
+        [at(122), at(123)],
+        r#"{"status":"running","time":{"created":1}}"#,
+    );
+    read(folder.path(), &mut kept);
+    assert_eq!(outputs(&kept), [250, 27, 40], "{:?}", kept.warnings);
+    let call = kept
+        .calls
+        .values()
+        .find(|call| call.at == super::time("2026-10-20T08:01:40Z"))
+        .unwrap();
+    let names = [call.provider(), call.model(), call.session].map(|name| name.as_str().to_owned());
+    assert_eq!(names[..2], ["anthropic", "claude-sonnet-4-6"]);
+    assert_eq!(call.dimensions.get(Dimension::Project).as_str(), "/srv/shop");
+    assert_eq!(call.dimensions.get(Dimension::Agent).as_str(), "plan");
+    assert_eq!(call.reported_cost.unwrap().to_string(), "0.6");
+
+    // Both go on; what is not changed is not read again.
+    put(&conn, "msg_9", "ses_9", at(7000), &answered(6990, 1));
+    put_second(
+        &conn,
+        ("msg_3", "ses_2", "assistant"),
+        [at(110), at(7000)],
+        &second(5, &time(110, 6999)),
+    );
+    read(folder.path(), &mut kept);
+    assert_eq!(outputs(&kept), [250, 27, 12, 40, 101]);
+    let lines = kept.progress.lines;
+    read(folder.path(), &mut kept);
+    assert_eq!(kept.progress.lines, lines);
+    let mut fresh = Kept::default();
+    read(folder.path(), &mut fresh);
+    assert_eq!(outputs(&fresh), outputs(&kept));
+    assert!(
+        fresh.warnings.is_empty() && fresh.excluded.is_empty(),
+        "{:?}",
+        fresh.warnings
+    );
+
+    // A new installation has no other table; one of version 1 alone repeats here what it told.
+    conn.execute_batch("DROP TABLE part; DROP TABLE message").unwrap();
+    let mut fresh = Kept::default();
+    read(folder.path(), &mut fresh);
+    assert_eq!(outputs(&fresh), [157, 27, 12, 40]);
+    let folder = tempfile::tempdir().unwrap();
+    let conn = database(&folder.path().join("opencode.db"));
+    conn.execute_batch(SECOND).unwrap();
+    conn.execute_batch("DROP TABLE session_v2").unwrap();
+    put(&conn, "msg_1", "ses_1", at(8), &answered(1, 150));
+    put_second(&conn, ("evt_1", "ses_1", "assistant"), [at(1), at(6)], &taken);
+    put_second(&conn, ("evt_2", "ses_2", "assistant"), [at(100), at(106)], &own);
+    let mut fresh = Kept::default();
+    read(folder.path(), &mut fresh);
+    assert_eq!(outputs(&fresh), [250, 27]);
+}
+
+#[test]
+fn a_large_database_of_opencode_2_is_read_on_where_the_time_was_used_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut conn = database(&folder.path().join("opencode.db"));
+    conn.execute_batch(SECOND).unwrap();
+    let all = conn.transaction().unwrap();
+    for place in 0..1500 {
+        put(&all, &format!("msg_{place}"), "ses_9", at(place), &answered(place, 1));
+        let time = format!(r#""created":{},"completed":{}"#, at(place), at(place + 3));
+        let id = format!("msg_b{place}");
+        put_second(
+            &all,
+            (&id, "ses_1", "assistant"),
+            [at(place), at(place)],
+            &second(1, &time),
+        );
+    }
+    all.commit().unwrap();
+    let mut kept = Kept {
+        enough: Some(Box::new(|| true)),
+        ..Kept::default()
+    };
+    for expected in [1000, 2500, 3000, 3000] {
+        read(folder.path(), &mut kept);
+        assert_eq!(kept.calls.len(), expected);
+    }
+    assert_eq!(kept.observed, 3000);
+}
+
+#[test]
+fn rows_that_an_earlier_build_read_are_read_once_more_and_count_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let conn = database(&folder.path().join("opencode.db"));
+    put(&conn, "msg_1", "ses_1", at(6), &answered(1, 150));
+    drop(conn);
+    let mut kept = Kept::default();
+    read(folder.path(), &mut kept);
+    for checkpoint in kept.checkpoints.values_mut() {
+        let text = String::from_utf8(checkpoint.0.clone()).unwrap();
+        assert!(text.contains(r#","readers":1"#), "{text}");
+        checkpoint.0 = text.replace(r#","readers":1"#, "").into_bytes();
+    }
+    read(folder.path(), &mut kept);
+    read(folder.path(), &mut kept);
+    assert_eq!((outputs(&kept), kept.observed), (vec![250], 2));
+}
+
+/// Until autumn 2025 a message was all steps of a turn.
+#[test]
+fn each_step_of_an_old_message_is_a_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let conn = database(&folder.path().join("opencode.db"));
+    conn.execute_batch("CREATE INDEX part_message_idx ON part (message_id)")
+        .unwrap();
+    let old = answered(1, 150)
+        .replace(r#""total":10300,"#, "")
+        .replace("0.0105", "0.5");
+    put(&conn, "msg_1", "ses_1", at(6), &old);
+    let step = |output: u64| {
+        format!(
+            r#"{{"reason":"tool-calls","cost":0.1,"tokens":{{"input":5,"output":{output},"reasoning":0,"cache":{{"read":8,"write":9}}}},"type":"step-finish"}}"#
+        )
+    };
+    for (id, data) in [
+        ("prt_1", step(11)),
+        ("prt_2", step(12)),
+        ("prt_3", step(150)),
+        ("prt_4", r#"{"type":"text","text":"step-finish"}"#.to_owned()),
+    ] {
+        conn.execute("INSERT INTO part VALUES (?1, 'msg_1', ?2)", [id, &data])
+            .unwrap();
+    }
+    drop(conn);
+    let mut kept = Kept::default();
+    read(folder.path(), &mut kept);
+    let mut told = outputs(&kept);
+    told.sort_unstable();
+    assert_eq!(told, [11, 12, 150]);
+    let costs = kept.calls.values().filter_map(|call| call.reported_cost);
+    assert!(costs.map(|cost| cost.to_string()).all(|cost| cost == "0.1"));
+    // In files.
+    let storage = folder.path().join("storage");
+    std::fs::create_dir_all(storage.join("message/ses_1")).unwrap();
+    std::fs::create_dir_all(storage.join("part/msg_1")).unwrap();
+    let message = old.replacen('{', "{\n\"id\":\"msg_1\",\"sessionID\":\"ses_1\",", 1);
+    std::fs::write(storage.join("message/ses_1/msg_1.json"), message).unwrap();
+    for (name, data) in [
+        ("prt_1.json", step(11)),
+        ("prt_2.json", step(12)),
+        ("prt_3.json", step(150)),
+    ] {
+        std::fs::write(storage.join("part/msg_1").join(name), data).unwrap();
+    }
+    let mut files = Kept::default();
+    read_on(folder.path(), &["storage/message"], &mut files);
+    let ids = |kept: &Kept| kept.calls.keys().copied().collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(ids(&files), ids(&kept), "{:?}", files.rejected);
 }

@@ -22,7 +22,7 @@ fn answer(id: &str, second: u32, provider: &str, output: u64) -> String {
 fn put(conn: &Connection, session: &str, seq: i64, line: &str) {
     let at = 1_792_483_200_000_i64 + seq * 1000;
     conn.execute(
-        "INSERT INTO transcript_events (session_id, seq, event_json, created_at) VALUES (?1, ?2, ?3, ?4)",
+        "INSERT OR REPLACE INTO transcript_events (session_id, seq, event_json, created_at) VALUES (?1, ?2, ?3, ?4)",
         (session, seq, line, at),
     )
     .unwrap();
@@ -88,4 +88,93 @@ fn lines_of_sessions_in_a_database_count_as_those_in_files() {
     let mut fresh = Kept::default();
     read_on(folder.path(), &["."], &mut fresh);
     assert_eq!(calls(&fresh), all);
+}
+
+/// What OpenClaw has programs of other agents ask is told by their sessions: Claude Code's by an answer of `cli`, Codex's by the end of each turn.
+#[test]
+fn answers_by_way_of_another_program_are_those_of_that_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let agent = folder.path().join("agents/main/agent");
+    std::fs::create_dir_all(&agent).unwrap();
+    let conn = Connection::open(agent.join("openclaw-agent.sqlite")).unwrap();
+    conn.execute_batch(
+        "CREATE TABLE transcript_events (session_id TEXT NOT NULL, seq INTEGER NOT NULL, event_json TEXT, created_at INTEGER NOT NULL,
+            PRIMARY KEY (session_id, seq)) STRICT;",
+    )
+    .unwrap();
+    let thread = "019aa000-0000-7000-8000-000000000001";
+    let by = |id: &str, second: u32, more: &str| {
+        answer(id, second, "anthropic", 7).replace(r#""role":"assistant","#, &format!(r#""role":"assistant",{more},"#))
+    };
+    put(&conn, "s-1", 0, &header("s-1", "/srv/shop"));
+    put(&conn, "s-1", 1, &answer("a1", 1, "anthropic", 7));
+    put(&conn, "s-1", 2, &by("a2", 2, r#""api":"cli""#));
+    let key = |turn: &str| format!(r#""idempotencyKey":"codex-app-server:{thread}:{turn}:assistant""#);
+    put(&conn, "s-1", 3, &by("a3", 3, &key("t-1")));
+    let mut kept = Kept::default();
+    read_on(folder.path(), &["."], &mut kept);
+    assert_eq!(calls(&kept), [("s-1".to_owned(), "/srv/shop".to_owned(), 7)]);
+    assert_eq!(
+        kept.excluded.get("calls_of_other_agents"),
+        Some(&2),
+        "{:?}",
+        kept.excluded
+    );
+
+    // What an earlier build recorded of the end of a turn is taken back where Codex's session is there.
+    let before = {
+        put(&conn, "s-1", 3, &answer("a3", 3, "anthropic", 7));
+        let mut before = Kept::default();
+        read_on(folder.path(), &["."], &mut before);
+        assert_eq!(before.calls.len(), 2, "one was put right");
+        before
+    };
+    put(&conn, "s-1", 3, &by("a3", 3, &key("t-1")));
+    for there in [false, true] {
+        if there {
+            let day = agent.join("codex-home/sessions/2026/10/20");
+            std::fs::create_dir_all(&day).unwrap();
+            std::fs::write(day.join(format!("rollout-2026-10-20T08-00-00-{thread}.jsonl")), "").unwrap();
+        }
+        let mut again = Kept {
+            calls: before.calls.clone(),
+            ..Kept::default()
+        };
+        read_on(folder.path(), &["agents/main/agent/openclaw-agent.sqlite"], &mut again);
+        let counting = again.calls.values().filter(|call| !call.is_taken_back());
+        assert_eq!(counting.count(), if there { 1 } else { 2 });
+    }
+}
+
+/// Whom a session asks is known wherever reading begins.
+#[test]
+fn a_summary_is_of_the_model_that_a_session_asked_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let conn = Connection::open(folder.path().join("openclaw-agent.sqlite")).unwrap();
+    conn.execute_batch(
+        "CREATE TABLE transcript_events (session_id TEXT NOT NULL, seq INTEGER NOT NULL, event_json TEXT, created_at INTEGER NOT NULL,
+            PRIMARY KEY (session_id, seq)) STRICT;",
+    )
+    .unwrap();
+    put(&conn, "s-1", 0, &header("s-1", "/srv/shop"));
+    put(&conn, "s-1", 1, &answer("a1", 1, "anthropic", 7));
+    let mut kept = Kept::default();
+    read_on(folder.path(), &["."], &mut kept);
+    let summary = r#"{"type":"compaction","id":"c1","parentId":"a1","timestamp":"2026-10-20T08:00:30.000Z","summary":"s","usage":{"input":100,"output":9,"cacheRead":0,"cacheWrite":0}}"#;
+    // An hour later nothing before it is read again.
+    conn.execute(
+        "INSERT INTO transcript_events VALUES ('s-1', 2, ?1, ?2)",
+        (summary, 1_792_490_000_000_i64),
+    )
+    .unwrap();
+    read_on(folder.path(), &["."], &mut kept);
+    let call = kept
+        .calls
+        .values()
+        .find(|call| call.tokens.get(Bucket::Output) == 9)
+        .unwrap();
+    assert_eq!(
+        (call.provider().as_str(), call.model().as_str()),
+        ("anthropic", "claude-sonnet-4-6")
+    );
 }

@@ -28,7 +28,7 @@ pub(super) use crush::Crush;
 pub(super) use droid::Droid;
 pub(super) use goose::Goose;
 pub(super) use kimi::Kimi;
-pub(super) use opencode::{Opencode, Row};
+pub(super) use opencode::{Opencode, Row, STEP_BYTES};
 pub(super) use pi::Pi;
 
 /// Who sell models of others under the makers' names, and at prices of their own, beside those that [`seller::is_host`] knows. Of those who

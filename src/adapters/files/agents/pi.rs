@@ -1,17 +1,22 @@
 //! Session files of pi, also of OpenClaw, and what its `--mode json` prints. Input excludes cached tokens; thoughts are within the output. Identity is the
-//! provider's response id, which forks of a session repeat.
+//! provider's response id, which forks of a session repeat; of what is no answer the entry's id and time. An answer is of the model that gave it;
+//! a summary names none and is of the one that the session asks. What OpenClaw has other agents' programs ask is told by their own sessions.
 
+use chrono::{DateTime, TimeDelta, Utc};
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::label::Label;
+use crate::domain::usage::{EventId, Rank, UsageEvent};
 
 use super::super::counts::{Counts, Input};
 use super::super::line::{Context, Fault, LineFormat, Output};
 use super::super::object;
 use super::super::scalar::{Scalar, reported};
-use super::{by_content, seller, without_tokens, written};
+use super::super::value::Value;
+use super::{RESELLERS, by_content, seller, without_tokens, written};
 
 /// Reads the lines of one session.
 #[derive(Default)]
@@ -20,6 +25,11 @@ pub(in super::super) struct Pi {
     folder: String,
     /// Whether the session began as a copy of another one.
     fork: bool,
+    /// Whom the session asks now, and for which model.
+    provider: String,
+    model: String,
+    /// The session of Codex that tells the line at hand, and what takes back what was recorded of that.
+    pub mirrored: Option<(String, UsageEvent)>,
 }
 
 #[derive(Deserialize)]
@@ -36,6 +46,17 @@ struct Line<'a> {
     #[serde(borrow, default)]
     parent_session: Scalar<'a>,
     #[serde(borrow, default)]
+    provider: Scalar<'a>,
+    #[serde(borrow, default)]
+    model_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    model: Scalar<'a>,
+    /// Whether an extension made it, of whatever model.
+    #[serde(borrow, default)]
+    from_hook: Scalar<'a>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     message: Option<&'a RawValue>,
 }
 
@@ -45,9 +66,18 @@ struct Message<'a> {
     #[serde(borrow, default)]
     role: Scalar<'a>,
     #[serde(borrow, default)]
+    api: Scalar<'a>,
+    #[serde(borrow, default)]
     provider: Scalar<'a>,
     #[serde(borrow, default)]
     model: Scalar<'a>,
+    /// The one that answered, where it is not the one that was asked.
+    #[serde(borrow, default)]
+    response_model: Scalar<'a>,
+    #[serde(borrow, default)]
+    tool_call_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    idempotency_key: Scalar<'a>,
     #[serde(borrow, default)]
     timestamp: Scalar<'a>,
     #[serde(borrow, default)]
@@ -71,6 +101,9 @@ struct Used<'a> {
     cache_read: Scalar<'a>,
     #[serde(borrow, default)]
     cache_write: Scalar<'a>,
+    /// The part of it that is kept for an hour.
+    #[serde(borrow, default)]
+    cache_write_1h: Scalar<'a>,
     #[serde(borrow, default)]
     total_tokens: Scalar<'a>,
     #[serde(borrow, default, deserialize_with = "object::one")]
@@ -83,29 +116,61 @@ struct Cost<'a> {
     total: Option<&'a RawValue>,
 }
 
+impl Message<'_> {
+    /// Whether it is what OpenClaw notes of something that it sent to people, as an answer of its own by no model.
+    fn is_sent(&self) -> bool {
+        self.provider.str() == "openclaw" && ["delivery-mirror", "gateway-injected"].contains(&self.model.str())
+    }
+}
+
+impl Used<'_> {
+    /// What it is said to cost.
+    fn reported(&self, place: &str) -> Result<Option<Decimal>, Fault> {
+        let total = self.cost.as_ref().and_then(|cost| cost.total);
+        reported(total.map(RawValue::get), place)
+    }
+
+    /// What was used of a seller.
+    fn counts(&self, seller: &str, place: &str) -> Result<Counts, Fault> {
+        let count = |value: &Scalar<'_>, field: &str| value.count(&format!("{place}.{field}"));
+        let all_written = count(&self.cache_write, "cacheWrite")?;
+        let for_an_hour = count(&self.cache_write_1h, "cacheWrite1h")?.min(all_written);
+        Ok(Counts {
+            input: count(&self.input, "input")?,
+            read: count(&self.cache_read, "cacheRead")?,
+            output: count(&self.output, "output")?,
+            total: count(&self.total_tokens, "totalTokens")?,
+            write_1h: for_an_hour,
+            ..written(seller, all_written - for_an_hour)
+        })
+    }
+}
+
 impl LineFormat for Pi {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
         let line: Line<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
         match line.r#type.str() {
             "session" => self.begin(&line),
+            "model_change" => self.asks(&line.provider, &line.model_id),
             "message" | "message_end" => return self.message(&line, number, context, out),
-            "compaction" | "branch_summary" => {
-                out.warnings
-                    .push("compactions and summaries of pi: what they asked is in no session file: coverage gap");
-                let id = EventId::of(&[b"pi-summary", line.id.str().as_bytes(), line.timestamp.str().as_bytes()]);
-                out.excluded_once.push(("calls_without_usage", id));
-            }
+            "compaction" | "branch_summary" | "usage" => return self.beside(&line, number, context, out),
             _ => {}
         }
         Ok(())
     }
 
     fn save(&self) -> String {
-        serde_json::to_string(&(&self.session, &self.folder, self.fork)).unwrap_or_default()
+        let state = (&self.session, &self.folder, self.fork, &self.provider, &self.model);
+        serde_json::to_string(&state).unwrap_or_default()
     }
 
     fn load(&mut self, state: &str) {
-        (self.session, self.folder, self.fork) = serde_json::from_str(state).unwrap_or_default();
+        (self.session, self.folder, self.fork, self.provider, self.model) =
+            serde_json::from_str(state).unwrap_or_else(|_| {
+                // As earlier builds wrote it.
+                let (session, folder, fork) = serde_json::from_str(state).unwrap_or_default();
+                (session, folder, fork, String::new(), String::new())
+            });
     }
 }
 
@@ -114,6 +179,11 @@ impl Pi {
         line.id.str().clone_into(&mut self.session);
         line.cwd.str().clone_into(&mut self.folder);
         self.fork = !line.parent_session.is_null();
+    }
+
+    fn asks(&mut self, provider: &Scalar<'_>, model: &Scalar<'_>) {
+        provider.str().clone_into(&mut self.provider);
+        model.str().clone_into(&mut self.model);
     }
 
     /// A reader of the lines behind the first one of a session.
@@ -127,54 +197,188 @@ impl Pi {
         pi
     }
 
-    fn message(&self, line: &Line<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+    /// Takes up whom the session asked by an earlier line; answers whether that tells.
+    pub fn asked_by(&mut self, earlier: &str) -> bool {
+        let Ok(line) = serde_json::from_str::<Line<'_>>(earlier) else {
+            return false;
+        };
+        match (line.r#type.str(), line.message) {
+            ("model_change", _) => self.asks(&line.provider, &line.model_id),
+            ("message", Some(raw)) => {
+                let message = serde_json::from_str::<Message<'_>>(raw.get());
+                if let Ok(message) = message.as_ref()
+                    && message.role.str() == "assistant"
+                    && !message.is_sent()
+                {
+                    self.asks(&message.provider, &message.model);
+                }
+            }
+            _ => {}
+        }
+        !self.model.is_empty()
+    }
+
+    fn message(&mut self, line: &Line<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
         let raw = line.message.filter(|raw| raw.get().starts_with('{'));
         let Some(message) = raw.map(|raw| serde_json::from_str::<Message<'_>>(raw.get())) else {
             return Ok(());
         };
         let message = message.map_err(|e| Fault::json(&e))?;
-        // OpenClaw notes what it sent to people as an answer of its own, by no model.
-        let is_sent = ["delivery-mirror", "gateway-injected"].contains(&message.model.str());
-        if message.role.str() != "assistant" || (is_sent && message.provider.str() == "openclaw") {
-            return Ok(());
+        let at = |context: &mut Context, out: &mut Output| match message.timestamp.is_null() {
+            true => context.time(&line.timestamp, "timestamp", out),
+            false => context.time(&message.timestamp, "message.timestamp", out),
+        };
+        match message.role.str() {
+            "assistant" if !message.is_sent() => {
+                let at = at(context, out)?;
+                self.answer(&message, at, number, context, out)
+            }
+            "toolResult" if message.usage.is_some() => {
+                let at = at(context, out)?;
+                self.tool(&message, at, number, context, out)
+            }
+            _ => Ok(()),
         }
-        let at = match message.timestamp.is_null() {
-            true => context.time(&line.timestamp, "timestamp", out)?,
-            false => context.time(&message.timestamp, "message.timestamp", out)?,
+    }
+
+    fn answer(
+        &mut self,
+        message: &Message<'_>,
+        at: DateTime<Utc>,
+        number: u64,
+        context: &mut Context,
+        out: &mut Output,
+    ) -> Result<(), Fault> {
+        self.asks(&message.provider, &message.model);
+        let asked = context.label(&message.model, "message.model")?;
+        let answered = context.label(&message.response_model, "message.responseModel")?;
+        // Who sells models of others under names of its own charges by what was asked of it.
+        let by_name = RESELLERS.contains(&message.provider.str()) && !asked.as_str().ends_with("auto");
+        let model = if answered.is_empty() || by_name {
+            asked
+        } else {
+            answered
         };
-        let model = context.label(&message.model, "message.model")?;
         let provider = context.labels.get(seller(message.provider.str(), model.as_str()));
-        let used = message.usage.unwrap_or_default();
-        let count = |value: &Scalar<'_>, field: &str| value.count(&format!("message.usage.{field}"));
-        let counts = Counts {
-            input: count(&used.input, "input")?,
-            read: count(&used.cache_read, "cacheRead")?,
-            output: count(&used.output, "output")?,
-            total: count(&used.total_tokens, "totalTokens")?,
-            ..written(provider.as_str(), count(&used.cache_write, "cacheWrite")?)
-        };
+        let nothing = Used::default();
+        let used = message.usage.as_ref().unwrap_or(&nothing);
+        let counts = used.counts(provider.as_str(), "message.usage")?;
         let id = match message.response_id.str() {
-            "" => by_content("pi", [at, at], model.as_str(), &counts),
+            "" => by_content("pi", [at, at], asked.as_str(), &counts),
             id => context.response(id.as_bytes()),
         };
+        let mirrored = message.idempotency_key.str().strip_prefix("codex-app-server:");
+        if mirrored.is_some() || message.api.str() == "cli" {
+            out.excluded_once.push(("calls_of_other_agents", id));
+            let thread = mirrored.and_then(|key| key.split(':').next());
+            self.mirrored = thread.map(|thread| {
+                let mut nothing = UsageEvent::new(id, at, provider, model);
+                nothing.rank.line = Rank::TAKEN_BACK;
+                (thread.to_owned(), nothing)
+            });
+            return Ok(());
+        }
         // What was cut off is told with what its beginning said.
         let whole = !matches!(message.stop_reason.str(), "error" | "aborted");
-        let mut event = UsageEvent::new(id, at, provider, model);
+        let mut event = self.call(id, at, (provider, model), number, context)?;
         event.tokens = counts.tokens(Input::Excludes, "pi", out);
         if event.tokens.total() == 0 {
             let answered = !message.response_id.is_null() || message.content.is_some_and(|raw| raw.get() != "[]");
             without_tokens(id, !whole && !answered, out);
             return Ok(());
         }
-        event.rank.line = number;
         event.rank.complete = whole;
-        event.sidechain = self.fork;
-        event.session = context.label(&Scalar::Text(self.session.as_str().into()), "id")?;
-        let project = context.label(&Scalar::Text(self.folder.as_str().into()), "cwd")?;
-        event.dimensions.set(Dimension::Project, project);
-        let cost = used.cost.and_then(|cost| cost.total).map(RawValue::get);
-        event.reported_cost = reported(cost, "message.usage.cost.total")?;
+        if model != asked || counts.write_1h > 0 {
+            // Before it was charged as what was asked, and as kept for minutes: what is told now stands above that.
+            event.rank.at += TimeDelta::milliseconds(1);
+        }
+        event.reported_cost = used.reported("message.usage.cost.total")?;
         out.events.push(event);
         Ok(())
+    }
+
+    /// What a tool asked of models, which are not told: one sum of all its calls.
+    fn tool(
+        &self,
+        message: &Message<'_>,
+        at: DateTime<Utc>,
+        number: u64,
+        context: &mut Context,
+        out: &mut Output,
+    ) -> Result<(), Fault> {
+        let Some(used) = &message.usage else { return Ok(()) };
+        let counts = used.counts("", "message.usage")?;
+        let begun = at.timestamp_millis().to_string();
+        let id = EventId::of(&[b"pi-tool", message.tool_call_id.str().as_bytes(), begun.as_bytes()]);
+        let mut event = self.call(id, at, (Label::EMPTY, Label::EMPTY), number, context)?;
+        event.tokens = counts.tokens(Input::Excludes, "pi", out);
+        if event.tokens.total() > 0 {
+            event.rank.authority = Rank::REPORT;
+            event.reported_cost = used.reported("message.usage.cost.total")?;
+            out.warnings
+                .push("tools of pi tell what they used of models, and not of which: such calls have no price");
+            out.events.push(event);
+        }
+        Ok(())
+    }
+
+    /// A request that is no answer: for a summary, or to keep a cache.
+    fn beside(&self, line: &Line<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        let raw = line.usage.filter(|raw| raw.get().starts_with('{'));
+        let used: Option<Used<'_>> = raw
+            .map(|raw| serde_json::from_str(raw.get()))
+            .transpose()
+            .map_err(|e| Fault::json(&e))?;
+        let is_summary = line.r#type.str() != "usage";
+        let (provider, model) = match (is_summary, line.from_hook.is_true()) {
+            (false, _) => (line.provider.str(), line.model.str()),
+            (true, false) => (self.provider.as_str(), self.model.as_str()),
+            (true, true) => ("", ""),
+        };
+        let model = context.label(Value::Text(model), "model")?;
+        let provider = match model.is_empty() {
+            true => Label::EMPTY,
+            false => context.labels.get(seller(provider, model.as_str())),
+        };
+        let used = used.unwrap_or_default();
+        let tokens = used
+            .counts(provider.as_str(), "usage")?
+            .tokens(Input::Excludes, "pi", out);
+        let (entry, begun) = (line.id.str().as_bytes(), line.timestamp.str().as_bytes());
+        if tokens.total() == 0 {
+            if is_summary {
+                out.warnings.push(
+                    "compactions and summaries of pi without usage, as it wrote them until July 2026: coverage gap",
+                );
+                let id = EventId::of(&[b"pi-summary", entry, begun]);
+                out.excluded_once.push(("calls_without_usage", id));
+            }
+            return Ok(());
+        }
+        let at = context.time(&line.timestamp, "timestamp", out)?;
+        let id = EventId::of(&[b"pi-usage", entry, begun]);
+        let mut event = self.call(id, at, (provider, model), number, context)?;
+        event.tokens = tokens;
+        event.reported_cost = used.reported("usage.cost.total")?;
+        out.events.push(event);
+        Ok(())
+    }
+
+    /// A call of the session, of nothing so far.
+    fn call(
+        &self,
+        id: EventId,
+        at: DateTime<Utc>,
+        (provider, model): (Label, Label),
+        number: u64,
+        context: &mut Context,
+    ) -> Result<UsageEvent, Fault> {
+        let mut event = UsageEvent::new(id, at, provider, model);
+        event.rank.line = number;
+        event.sidechain = self.fork;
+        event.session = context.label(Value::Text(&self.session), "id")?;
+        let project = context.label(Value::Text(&self.folder), "cwd")?;
+        event.dimensions.set(Dimension::Project, project);
+        Ok(event)
     }
 }

@@ -12,6 +12,9 @@ use crate::adapters::sqlite::log;
 /// A change may be seen later than another of a later time: by so many milliseconds at most, other clocks included.
 const LATE_MS: i64 = 600_000;
 
+/// Changes when more of the rows is understood than before, so that all of them are read anew: identities make that safe.
+const READERS: u8 = 1;
+
 /// How far the rows of a database were read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in super::super) struct Reached {
@@ -29,6 +32,12 @@ pub(in super::super) struct Reached {
     /// The rows that were known are to be looked at once more, for what was changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<Again>,
+    /// By which readers; 0 where an earlier version read them.
+    #[serde(default)]
+    pub readers: u8,
+    /// How far the rows of another table of the same agent were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Box<Reached>>,
 }
 
 /// How far the rows that were known were looked at again.
@@ -57,17 +66,26 @@ impl Reached {
         Reached {
             row: i64::MIN,
             log,
+            readers: READERS,
             ..Reached::default()
         }
     }
 
-    /// Whether the log beside a database is as it was.
+    /// Whether the log beside a database is as it was, and nothing more is understood of its rows now.
     pub fn is_log_of(&self, path: &Path) -> bool {
-        self.log == log_of(path)
+        self.log == log_of(path) && self.is_of_now()
+    }
+
+    /// Whether rows were read as they are read now.
+    pub fn is_of_now(&self) -> bool {
+        self.readers == READERS
     }
 
     /// Reading goes on. Where the database is as it was when a run left it, nothing was changed.
     pub fn goes_on(&mut self, as_it_was: bool) {
+        if let Some(beside) = &mut self.beside {
+            beside.goes_on(as_it_was);
+        }
         if let Some(again) = &mut self.again {
             again.moved |= !as_it_was;
         } else if !as_it_was {

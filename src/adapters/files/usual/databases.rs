@@ -31,19 +31,40 @@ struct Project {
 impl Folders<'_> {
     /// Where OpenClaw keeps sessions, which are pi's: also those that it set aside, under a time. It had other names before.
     pub(super) fn openclaw(&self) -> Vec<Place> {
-        let variables = ["OPENCLAW_STATE_DIR", "CLAWDBOT_STATE_DIR"];
         // A list of the sessions lies beside them.
         let inside = [
             "agents/*/agent/openclaw-agent.sqlite",
             "agents/*/sessions/*.jsonl",
             "agents/*/sessions/*Z",
             "agents/*/sessions/*.zst",
+            // What no session was known of any more when the others were copied into the database.
+            "agents/*/session-sqlite-import-archive/archive-tier.*",
         ];
-        let mut places = self.places(&variables, "~/.openclaw", "", &inside);
+        self.of_openclaw(&inside)
+    }
+
+    /// Where Codex keeps sessions that OpenClaw has it work on, if that is there.
+    pub(super) fn codex_of_openclaw(&self) -> Vec<Place> {
+        let inside = [
+            "agents/*/agent/codex-home/sessions",
+            "agents/*/agent/codex-home/archived_sessions",
+            "agents/*/agent/cli-auth/codex/*/sessions",
+            "agents/*/agent/cli-auth/codex/*/archived_sessions",
+        ];
+        let mut places = self.of_openclaw(&inside);
+        places.retain(|place| !is_missing(&place.folder));
+        // One that is missing is told as a place of its own sessions.
+        places.iter_mut().for_each(|place| place.named = None);
+        places
+    }
+
+    fn of_openclaw(&self, inside: &[&'static str]) -> Vec<Place> {
+        let variables = ["OPENCLAW_STATE_DIR", "CLAWDBOT_STATE_DIR"];
+        let mut places = self.places(&variables, "~/.openclaw", "", inside);
         if places.iter().all(|place| place.named.is_none()) {
             let before = ["~/.clawdbot", "~/.moltbot", "~/.moldbot"];
             for folder in before.into_iter().filter(|folder| !is_missing(&self.of(folder))) {
-                places.extend(self.places(&[], folder, "", &inside));
+                places.extend(self.places(&[], folder, "", inside));
             }
         }
         places
