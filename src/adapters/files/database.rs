@@ -44,7 +44,7 @@ pub(super) fn are_in(path: &Path) -> bool {
 
 /// Opens a database to be read. Where all of it is in its file nothing is made beside it. SQLite alone opens it: if it is open in this process
 /// already, as a ledger is, whoever else closed it would give up the locks that are held.
-pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
+fn open(path: &Path) -> rusqlite::Result<Connection> {
     let mut journal = path.as_os_str().to_owned();
     journal.push("-journal");
     let is_whole = !has_log(path) && !Path::new(&journal).exists();
@@ -156,7 +156,7 @@ impl Run<'_> {
         let read = open(&found.path).map_err(End::from).and_then(|conn| {
             let Some(store) = Store::of(&conn)? else {
                 let reason =
-                    "a database without the table `message` of opencode (`session_message` of opencode 2), `sessions` of Goose or Crush, `transcript_events` of OpenClaw or `assistant_usage_events` of Copilot CLI: no known usage format";
+                    "a database without the table `message` of opencode (`session_message` of opencode 2), `sessions` of Goose or Crush or `transcript_events` of OpenClaw: no known usage format";
                 self.reject(name, 0, Fault::whole(reason), b"");
                 return Ok(None);
             };
@@ -265,7 +265,6 @@ impl Run<'_> {
                 Store::Goose => self.goose(conn, name, &span)?,
                 Store::Crush => self.crush(conn, name, &span)?,
                 Store::Openclaw => self.openclaw(conn, name, &span)?,
-                Store::Copilot => self.copilot(conn, name, &span)?,
             };
             newest = newest.max(look.newest);
             answering = answering.min(look.answering);

@@ -224,10 +224,11 @@ impl ObjectSource {
             let known = done.bills.entry(named(day)).or_default();
             known.extend(of_day.bills);
             bills += known.len();
+            let is_lacking = of_day.failed > 0 || !is_listed;
+            // A closed one, too, that is looked at once more for what an earlier version passed over.
+            done.lacking.extend(day.filter(|_| is_lacking));
             if let Some(day) = day.filter(|day| !done.is_closed(*day)) {
-                if of_day.failed > 0 || !is_listed {
-                    done.lacking.insert(day);
-                } else if left == 0 && is_whole {
+                if !is_lacking && left == 0 && is_whole {
                     done.lacking.remove(&day);
                 }
                 if left == 0 && is_whole && day < open_from {
@@ -243,7 +244,7 @@ impl ObjectSource {
                 break;
             }
         }
-        if is_read && failed == 0 && read.is_ok() && !done.into_data {
+        if is_read && !done.into_data {
             done.into_data = true;
             done.forget_closed();
             let kept = serde_json::to_vec(&done).unwrap_or_default();

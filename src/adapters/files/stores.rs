@@ -15,18 +15,16 @@ pub(super) enum Store {
     Crush,
     /// Its sessions are pi's.
     Openclaw,
-    Copilot,
 }
 
 impl Store {
     /// All of them.
-    pub const ALL: [Store; 6] = [
+    pub const ALL: [Store; 5] = [
         Store::Messages,
         Store::SessionMessages,
         Store::Goose,
         Store::Crush,
         Store::Openclaw,
-        Store::Copilot,
     ];
 
     /// The one that has such tables.
@@ -43,12 +41,7 @@ impl Store {
     pub fn beside(self, conn: &Connection) -> rusqlite::Result<Option<Store>> {
         match self {
             Store::Messages if Store::SessionMessages.is_in(conn)? => Ok(Some(Store::SessionMessages)),
-            Store::Messages
-            | Store::SessionMessages
-            | Store::Goose
-            | Store::Crush
-            | Store::Openclaw
-            | Store::Copilot => Ok(None),
+            Store::Messages | Store::SessionMessages | Store::Goose | Store::Crush | Store::Openclaw => Ok(None),
         }
     }
 
@@ -65,7 +58,6 @@ impl Store {
             Store::Goose => FileFormat::Goose,
             Store::Crush => FileFormat::Crush,
             Store::Openclaw => FileFormat::Pi,
-            Store::Copilot => FileFormat::CopilotCli,
         }
     }
 
@@ -76,7 +68,6 @@ impl Store {
             Store::SessionMessages => "session_message",
             Store::Goose | Store::Crush => "sessions",
             Store::Openclaw => "transcript_events",
-            Store::Copilot => agents::copilot::store::TABLE,
         }
     }
 
@@ -85,7 +76,6 @@ impl Store {
         match self {
             Store::Messages | Store::SessionMessages | Store::Goose | Store::Crush => "id",
             Store::Openclaw => agents::openclaw::ID,
-            Store::Copilot => agents::copilot::store::ID,
         }
     }
 
@@ -97,7 +87,6 @@ impl Store {
             Store::Goose => &agents::goose::COLUMNS,
             Store::Crush => &agents::crush::COLUMNS,
             Store::Openclaw => &agents::openclaw::COLUMNS,
-            Store::Copilot => &agents::copilot::store::COLUMNS,
         }
     }
 
@@ -108,7 +97,6 @@ impl Store {
             Store::Goose => agents::goose::ROWS,
             Store::Crush => agents::crush::ROWS,
             Store::Openclaw => agents::openclaw::ROWS,
-            Store::Copilot => agents::copilot::store::ROWS,
         }
     }
 }

@@ -12,8 +12,6 @@ use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::ports::SourceError;
 
-use super::agents::copilot::store::STORE;
-use super::database;
 use super::discover::{Search, home};
 use super::editors::Homes;
 use super::others::Others;
@@ -199,7 +197,7 @@ impl Folders<'_> {
                 places
             }
             FileFormat::CopilotCli => {
-                let inside = ["session-state/*/events.jsonl", STORE];
+                let inside = ["session-state/*/events.jsonl"];
                 self.places(&["COPILOT_HOME"], "~/.copilot", "", &inside)
             }
             FileFormat::KimiCli => {
@@ -278,9 +276,7 @@ impl Place {
             };
             found = found.into_iter().flat_map(next).collect();
         }
-        // Earlier versions kept no calls in it.
-        let is_of_none = |path: &PathBuf| path.ends_with(STORE) && !database::are_in(path);
-        found.retain(|path| !is_missing(path) && !databases::is_of_none(path) && !is_of_none(path));
+        found.retain(|path| !is_missing(path) && !databases::is_of_none(path));
         found
     }
 }

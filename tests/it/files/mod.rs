@@ -22,7 +22,6 @@ mod codex;
 mod coding_agents;
 mod columns;
 mod copilot;
-mod copilot_store;
 mod corpus;
 mod cost_explorer;
 mod crush;

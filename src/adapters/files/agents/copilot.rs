@@ -1,8 +1,7 @@
 //! Session files of GitHub Copilot CLI (`events.jsonl`). Input includes cached tokens; thoughts are within the output. Identity is the
 //! response id that the provider gave. What a call costs at GitHub is told in its own requests, not in money. Versions that write no record of
-//! each call tell what all used when they end. The store beside tells each call of sessions whose file tells none.
+//! each call tell what all used when they end.
 
-pub(in super::super) mod store;
 mod sums;
 
 use std::collections::BTreeSet;
@@ -36,8 +35,6 @@ pub(in super::super) struct Copilot {
     at: State,
     /// Answers whose usage the end of the process may tell.
     waiting: BTreeSet<EventId>,
-    /// Whether the store beside tells the calls of the session, once looked for.
-    by_store: Option<bool>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -286,12 +283,7 @@ impl Copilot {
         if let Some(sums) = &mut self.at.sums {
             sums.answer(message.output_tokens.count("data.outputTokens")?);
         }
-        let session = &self.at.session;
-        if !self.at.records
-            && !*self
-                .by_store
-                .get_or_insert_with(|| store::counts_instead(session, context, out))
-        {
+        if !self.at.records {
             out.unended.push(id);
             self.waiting.insert(id);
         }
@@ -321,16 +313,8 @@ impl Copilot {
         let waiting = std::mem::take(&mut self.waiting);
         out.unended.retain(|id| !waiting.contains(id));
         out.ended.extend(waiting);
-        let session = &self.at.session;
-        let by_store = *self
-            .by_store
-            .get_or_insert_with(|| store::counts_instead(session, context, out));
         for (name, used) in sums.end(&told, self.at.records) {
             let id = EventId::of(&[b"copilot-cli-end", line.id.str().as_bytes(), name.as_bytes()]);
-            if by_store {
-                out.excluded_once.push(("parts_of_results", id));
-                continue;
-            }
             let model = context.label(&Scalar::Text(name.into()), "data.modelMetrics")?;
             let mut event = UsageEvent::new(id, at, context.labels.get(GITHUB), model);
             let counts = Counts {

@@ -3,7 +3,7 @@
 
 mod amp;
 mod cline;
-pub(super) mod copilot;
+mod copilot;
 pub(super) mod crush;
 mod droid;
 pub(super) mod goose;

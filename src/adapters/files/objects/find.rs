@@ -47,6 +47,7 @@ impl ObjectSource {
             let named = folder.len().saturating_sub(1);
             is_partition && data_folders(key).any(|(at, above)| at >= named && is_of_bedrock(above))
         };
+        let is_body = |key: &str| is_body(key) || is_called_as_body(key);
         let is_trial = |key: &str| key.rsplit('/').next().is_some_and(|name| TRIALS.contains(&name));
         for _ in 0..MAX_PAGES {
             let page = match is_partition {
@@ -162,6 +163,16 @@ fn is_plain_day(folder: &str) -> bool {
     ends_with_day(folder) && !is_partition(folder)
 }
 
+/// Whether an object is one of Bedrock's bodies by its name, wherever the logs were copied to: beside the log they would count once more.
+fn is_called_as_body(key: &str) -> bool {
+    let Some((folder, name)) = key.rsplit_once('/') else {
+        return false;
+    };
+    let name = name.strip_suffix(".gz").unwrap_or(name);
+    let is_in_data = folder == "data" || folder.ends_with("/data");
+    is_in_data && (name.ends_with("_input.json") || name.ends_with("_output.json"))
+}
+
 /// Whether it is a folder of bodies itself.
 fn holds_bodies(folder: &str) -> bool {
     let above = folder.strip_suffix(DATA);
@@ -171,6 +182,25 @@ fn holds_bodies(folder: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_is_known_by_its_name_wherever_the_logs_were_copied_to() {
+        for body in [
+            "copied/dt=2026-11-10/08/data/r1_output.json",
+            "copied/2026/11/10/data/r1_input.json.gz",
+            "data/r1_output.json.gz",
+        ] {
+            assert!(is_called_as_body(body), "{body}");
+        }
+        for other in [
+            "litellm/data/r1.json",
+            "batch/data/output.jsonl",
+            "batch/r1_output.json",
+            "r1_output.json",
+        ] {
+            assert!(!is_called_as_body(other), "{other}");
+        }
+    }
 
     #[test]
     fn a_folder_of_bodies_is_one_where_bedrock_puts_them() {
