@@ -143,6 +143,30 @@ fn a_session_of_pi_is_read_on_where_it_stood() {
     assert_eq!(names(&kept.calls[&response("msg_8")])[2..], ["s-1", "/srv/shop"]);
 }
 
+/// Earlier builds did not keep which model a session asks: the lines above tell it.
+#[test]
+fn a_summary_of_pi_behind_what_an_earlier_build_read_has_its_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jsonl");
+    let mut kept = Kept::default();
+    let first = pi("a2", 2, PI_USED, r#","stopReason":"stop","responseId":"msg_7""#);
+    std::fs::write(&path, format!("{PI}{first}")).unwrap();
+    read_on(folder.path(), &["."], &mut kept);
+    for checkpoint in kept.checkpoints.values_mut() {
+        let text = String::from_utf8(checkpoint.0.clone()).unwrap();
+        let asked = r#",\"anthropic\",\"claude-sonnet-4-6\""#;
+        assert!(text.contains(asked), "{text}");
+        checkpoint.0 = text.replace(asked, "").into_bytes();
+    }
+    let usage = r#""usage":{"input":11,"output":4,"cacheRead":0,"cacheWrite":0,"totalTokens":15}"#;
+    let summary = format!(r#"{{"type":"compaction","id":"c1","timestamp":"2026-10-20T08:00:10.000Z",{usage}}}"#);
+    std::fs::write(&path, format!("{PI}{first}{summary}\n")).unwrap();
+    read_on(folder.path(), &["."], &mut kept);
+    assert_eq!((kept.observed, kept.calls.len()), (2, 2));
+    let call = kept.calls.values().find(|call| call.tokens.prompt() == 11).unwrap();
+    assert_eq!(names(call), ["anthropic", "claude-sonnet-4-6", "s-1", "/srv/shop"]);
+}
+
 fn opencode(id: &str, session: &str, second: u32, more: &str) -> String {
     format!(
         r#"{{

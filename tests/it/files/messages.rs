@@ -502,6 +502,15 @@ fn a_large_database_of_opencode_2_is_read_on_where_the_time_was_used_up() {
     assert_eq!(kept.observed, 3000);
 }
 
+/// Makes the checkpoints those of an earlier build.
+fn as_an_earlier_build_left_it(kept: &mut Kept) {
+    for checkpoint in kept.checkpoints.values_mut() {
+        let text = String::from_utf8(checkpoint.0.clone()).unwrap();
+        assert!(text.contains(r#","readers":1"#), "{text}");
+        checkpoint.0 = text.replace(r#","readers":1"#, "").into_bytes();
+    }
+}
+
 #[test]
 fn rows_that_an_earlier_build_read_are_read_once_more_and_count_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -510,14 +519,23 @@ fn rows_that_an_earlier_build_read_are_read_once_more_and_count_once() {
     drop(conn);
     let mut kept = Kept::default();
     read(folder.path(), &mut kept);
-    for checkpoint in kept.checkpoints.values_mut() {
-        let text = String::from_utf8(checkpoint.0.clone()).unwrap();
-        assert!(text.contains(r#","readers":1"#), "{text}");
-        checkpoint.0 = text.replace(r#","readers":1"#, "").into_bytes();
-    }
+    as_an_earlier_build_left_it(&mut kept);
     read(folder.path(), &mut kept);
     read(folder.path(), &mut kept);
     assert_eq!((outputs(&kept), kept.observed), (vec![250], 2));
+}
+
+/// A message of many steps, which tells the tokens of the last one and what all of them cost.
+fn turn(second: i64) -> String {
+    let told = answered(second, 150).replace(r#""total":10300,"#, "");
+    told.replace("0.0105", "0.5")
+}
+
+/// The end of a step.
+fn step(output: u64) -> String {
+    format!(
+        r#"{{"reason":"tool-calls","cost":0.1,"tokens":{{"input":5,"output":{output},"reasoning":0,"cache":{{"read":8,"write":9}}}},"type":"step-finish"}}"#
+    )
 }
 
 /// Until autumn 2025 a message was all steps of a turn.
@@ -527,15 +545,8 @@ fn each_step_of_an_old_message_is_a_call() {
     let conn = database(&folder.path().join("opencode.db"));
     conn.execute_batch("CREATE INDEX part_message_idx ON part (message_id)")
         .unwrap();
-    let old = answered(1, 150)
-        .replace(r#""total":10300,"#, "")
-        .replace("0.0105", "0.5");
+    let old = turn(1);
     put(&conn, "msg_1", "ses_1", at(6), &old);
-    let step = |output: u64| {
-        format!(
-            r#"{{"reason":"tool-calls","cost":0.1,"tokens":{{"input":5,"output":{output},"reasoning":0,"cache":{{"read":8,"write":9}}}},"type":"step-finish"}}"#
-        )
-    };
     for (id, data) in [
         ("prt_1", step(11)),
         ("prt_2", step(12)),
@@ -570,4 +581,66 @@ fn each_step_of_an_old_message_is_a_call() {
     read_on(folder.path(), &["storage/message"], &mut files);
     let ids = |kept: &Kept| kept.calls.keys().copied().collect::<std::collections::BTreeSet<_>>();
     assert_eq!(ids(&files), ids(&kept), "{:?}", files.rejected);
+}
+
+/// Earlier builds told a turn as one call, at what all its steps cost.
+#[test]
+fn the_last_step_of_a_recorded_turn_is_reported_at_what_it_cost_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let conn = database(&folder.path().join("opencode.db"));
+    put(&conn, "msg_1", "ses_1", at(6), &turn(1));
+    let costs = |kept: &Kept| {
+        let costs = kept.calls.values().filter_map(|call| call.reported_cost);
+        costs.map(|cost| cost.to_string()).collect::<Vec<_>>()
+    };
+    // Without an index its parts are not looked up, as they were not before.
+    let mut kept = Kept::default();
+    read(folder.path(), &mut kept);
+    assert_eq!(costs(&kept), ["0.5"]);
+    conn.execute_batch("CREATE INDEX part_message_idx ON part (message_id)")
+        .unwrap();
+    for (id, output) in [("prt_1", 11), ("prt_2", 12), ("prt_3", 150)] {
+        conn.execute("INSERT INTO part VALUES (?1, 'msg_1', ?2)", [id, &step(output)])
+            .unwrap();
+    }
+    as_an_earlier_build_left_it(&mut kept);
+    read(folder.path(), &mut kept);
+    assert_eq!(costs(&kept), ["0.1", "0.1", "0.1"]);
+}
+
+#[test]
+fn a_step_that_cannot_be_read_is_passed_over_and_its_message_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let conn = database(&folder.path().join("opencode.db"));
+    conn.execute_batch("CREATE INDEX part_message_idx ON part (message_id)")
+        .unwrap();
+    put(&conn, "msg_1", "ses_1", at(6), &turn(1));
+    put(&conn, "msg_2", "ses_1", at(16), &answered(11, 20));
+    for (id, data) in [
+        ("prt_1", step(11)),
+        ("prt_2", step(12).replace("12", "-12")),
+        ("prt_3", step(13).replace("13", "18446744073709551615")),
+        ("prt_4", step(14).replace("0.1", "\"much\"")),
+        ("prt_5", step(15)),
+        ("prt_6", step(16)),
+        ("prt_7", step(150)),
+    ] {
+        conn.execute("INSERT INTO part VALUES (?1, 'msg_1', ?2)", [id, &data])
+            .unwrap();
+    }
+    conn.execute_batch(
+        "UPDATE part SET data = CAST(data AS BLOB) WHERE id = 'prt_5';
+         UPDATE part SET data = CAST(X'22737465702D66696E697368FF22' AS TEXT) WHERE id = 'prt_6';",
+    )
+    .unwrap();
+    let mut kept = Kept::default();
+    read(folder.path(), &mut kept);
+    let mut told = outputs(&kept);
+    told.sort_unstable();
+    assert_eq!(told, [11, 14, 120, 150]);
+    let costs = kept.calls.values().filter_map(|call| call.reported_cost);
+    assert_eq!(
+        costs.map(|cost| cost.to_string()).filter(|cost| cost == "0.1").count(),
+        2
+    );
 }

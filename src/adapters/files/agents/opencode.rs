@@ -227,10 +227,6 @@ impl<'a> Told<'a> {
         self.describe(&mut event, &message, number, context)?;
         event.tokens = counts.tokens(Input::Excludes, "opencode", out);
         event.reported_cost = reported(message.cost.map(RawValue::get), "cost")?;
-        if within {
-            // Before they counted twice: what counts now stands above that.
-            event.rank.at += TimeDelta::milliseconds(1);
-        }
         // Since each step is a message of its own, its total is told.
         let in_files = match &self.steps {
             Steps::Beside if used.total.is_null() => lie_beside(&context.file, message.id.str()),
@@ -240,16 +236,24 @@ impl<'a> Told<'a> {
             Steps::Known(steps) => steps,
             Steps::Beside => in_files.iter().filter_map(|step| Step::of(step)).collect(),
         };
-        if let Some((last, before)) = steps.split_last().filter(|(_, before)| !before.is_empty()) {
-            event.reported_cost = last.cost()?;
+        let turn = steps.split_last().filter(|(_, before)| !before.is_empty());
+        if within || turn.is_some() {
+            // Before thoughts counted twice, and a turn at what all its steps cost: what counts now stands above that.
+            event.rank.at += TimeDelta::milliseconds(1);
+        }
+        if let Some((last, before)) = turn {
+            event.reported_cost = last.cost();
             for (at, step) in before.iter().enumerate() {
-                let (counts, _) = step.used.counts((provider, model), false)?;
+                // A step that tells no counts is passed over, and keeps its place.
+                let Ok((counts, _)) = step.used.counts((provider, model), false) else {
+                    continue;
+                };
                 let tokens = counts.tokens(Input::Excludes, "opencode", out);
                 if tokens.total() > 0 {
                     out.events.push(UsageEvent {
                         id: EventId::of(&[b"opencode-step", format!("{told:?} {model} {at}").as_bytes()]),
                         tokens,
-                        reported_cost: step.cost()?,
+                        reported_cost: step.cost(),
                         ..event
                     });
                 }

@@ -2,6 +2,9 @@
 //! provider's response id, which forks of a session repeat; of what is no answer the entry's id and time. An answer is of the model that gave it;
 //! a summary names none and is of the one that the session asks. What OpenClaw has other agents' programs ask is told by their own sessions.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -18,6 +21,9 @@ use super::super::scalar::{Scalar, reported};
 use super::super::value::Value;
 use super::{RESELLERS, by_content, seller, without_tokens, written};
 
+/// Bytes at most of a session's beginning that are looked through for whom it asked.
+const MOST_ABOVE: u64 = 256 << 20;
+
 /// Reads the lines of one session.
 #[derive(Default)]
 pub(in super::super) struct Pi {
@@ -28,6 +34,8 @@ pub(in super::super) struct Pi {
     /// Whom the session asks now, and for which model.
     provider: String,
     model: String,
+    /// Whether that is not known of what was read before: earlier builds did not keep it.
+    forgot: bool,
     /// The session of Codex that tells the line at hand, and what takes back what was recorded of that.
     pub mirrored: Option<(String, UsageEvent)>,
 }
@@ -171,6 +179,7 @@ impl LineFormat for Pi {
                 let (session, folder, fork) = serde_json::from_str(state).unwrap_or_default();
                 (session, folder, fork, String::new(), String::new())
             });
+        self.forgot = self.model.is_empty();
     }
 }
 
@@ -323,13 +332,20 @@ impl Pi {
     }
 
     /// A request that is no answer: for a summary, or to keep a cache.
-    fn beside(&self, line: &Line<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+    fn beside(&mut self, line: &Line<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
         let raw = line.usage.filter(|raw| raw.get().starts_with('{'));
         let used: Option<Used<'_>> = raw
             .map(|raw| serde_json::from_str(raw.get()))
             .transpose()
             .map_err(|e| Fault::json(&e))?;
         let is_summary = line.r#type.str() != "usage";
+        if std::mem::take(&mut self.forgot) && self.model.is_empty() {
+            // No call is read again, but whom the lines above asked.
+            let above = usize::try_from(number.saturating_sub(1)).unwrap_or_default();
+            let file = File::open(&context.file).map(|file| BufReader::new(file.take(MOST_ABOVE)));
+            let lines = file.into_iter().flat_map(BufRead::lines).map_while(Result::ok);
+            lines.take(above).for_each(|line| _ = self.asked_by(&line));
+        }
         let (provider, model) = match (is_summary, line.from_hook.is_true()) {
             (false, _) => (line.provider.str(), line.model.str()),
             (true, false) => (self.provider.as_str(), self.model.as_str()),

@@ -3,7 +3,7 @@
 //! It took over the messages of version 1 once, with their ids and other times; those count as `message` has them, and so do copies of them in
 //! forks. Where version 1 alone was used, its rows here are what it told in `message`, too.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension};
 
@@ -77,7 +77,31 @@ enum First<'c> {
     /// By the session: that of version 1 alone.
     Sessions(CachedStatement<'c>),
     /// By the id, and by session and time.
-    Messages(CachedStatement<'c>, CachedStatement<'c>),
+    Messages(CachedStatement<'c>, Times<'c>),
+}
+
+/// When the messages of version 1 were created, by their session: of each session looked up once.
+struct Times<'c> {
+    look: CachedStatement<'c>,
+    known: HashMap<String, HashSet<i64>>,
+}
+
+impl Times<'_> {
+    /// Whether a session has a message of a time.
+    fn has(&mut self, session: &str, created: i64) -> rusqlite::Result<bool> {
+        if let Some(times) = self.known.get(session) {
+            return Ok(times.contains(&created));
+        }
+        let times = self
+            .look
+            .query_map([session], |row| Ok(row.get_ref(0)?.as_i64().ok()))?;
+        let times = times
+            .filter_map(Result::transpose)
+            .collect::<rusqlite::Result<HashSet<i64>>>()?;
+        let has = times.contains(&created);
+        self.known.insert(session.to_owned(), times);
+        Ok(has)
+    }
 }
 
 impl<'c> Sessions<'c> {
@@ -103,9 +127,10 @@ impl<'c> Sessions<'c> {
             }
             (true, true) => First::Messages(
                 conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM message WHERE id = ?1)")?,
-                conn.prepare_cached(
-                    "SELECT EXISTS (SELECT 1 FROM message WHERE session_id = ?1 AND time_created = ?2)",
-                )?,
+                Times {
+                    look: conn.prepare_cached("SELECT time_created FROM message WHERE session_id = ?1")?,
+                    known: HashMap::new(),
+                },
             ),
         };
         Ok(Sessions {
@@ -148,8 +173,7 @@ impl<'c> Sessions<'c> {
                 First::None => return Ok(false),
                 First::Sessions(by_session) => by_session.query_row([&session], |row| row.get(0))?,
                 First::Messages(by_id, by_time) => {
-                    by_id.query_row([id], |row| row.get::<_, bool>(0))?
-                        || by_time.query_row((&session, created), |row| row.get::<_, bool>(0))?
+                    by_id.query_row([id], |row| row.get::<_, bool>(0))? || by_time.has(&session, created)?
                 }
             };
             match self.session(&session)?.parent.clone() {

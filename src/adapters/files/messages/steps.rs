@@ -34,7 +34,9 @@ impl<'c> Steps<'c> {
         let text = data.as_str().unwrap_or_default();
         match &mut self.0 {
             Some(look) if text.contains("\"assistant\"") && !text.contains("\"total\"") => {
-                look.query_map([id], |row| row.get(0))?.collect()
+                // One that is no text is passed over; the message counts all the same.
+                let parts = look.query_map([id], |row| Ok(row.get_ref(0)?.as_str().ok().map(str::to_owned)))?;
+                parts.filter_map(Result::transpose).collect()
             }
             Some(_) | None => Ok(Vec::new()),
         }

@@ -9,7 +9,6 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::super::super::line::Fault;
 use super::super::super::object;
 use super::super::super::scalar::{Scalar, reported};
 use super::Used;
@@ -45,9 +44,9 @@ impl<'a> Step<'a> {
         Some(Step { used, cost: part.cost })
     }
 
-    /// What it is said to have cost.
-    pub fn cost(&self) -> Result<Option<Decimal>, Fault> {
-        reported(self.cost.map(RawValue::get), "cost")
+    /// What it is said to have cost, as far as that can be read.
+    pub fn cost(&self) -> Option<Decimal> {
+        reported(self.cost.map(RawValue::get), "cost").ok().flatten()
     }
 }
 
