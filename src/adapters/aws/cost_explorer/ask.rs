@@ -260,7 +260,7 @@ pub fn retried<T>(
     if is_late(Duration::ZERO) {
         return Err(Failure::new(
             Kind::Unreachable,
-            format!("Cost Explorer was not asked: {LATE}"),
+            format!("Cost Explorer was not asked any further: {LATE}"),
         ));
     }
     let mut round = 1;
